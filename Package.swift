@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The arrows between targets point one way: core <- {memory, spill, wire, inference} <- engine <- commands.
+// docs/ARCHITECTURE.md has the picture; `--explicit-target-dependency-import-check error` enforces it.
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "tierd",
+  products: [
+    .executable(name: "tierd", targets: ["tierd"]),
+    .executable(name: "tierctl", targets: ["tierctl"]),
+    .executable(name: "tier-worker", targets: ["tier-worker"]),
+  ],
+  dependencies: [
+    // Block ids and model fingerprints are SHA-256 chains; a vetted implementation, hardware-accelerated.
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+    // The worker protocol's messages: any language can speak them.
+    .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+    // Command lines with --help, and errors that name the flag.
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    // HTTP on the control socket. Without traits: no TLS, no Foundation networking.
+    .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
+    // Signals and ordered start and stop of the daemon's parts.
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    // Structured logs.
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    // The configuration file is YAML: comments, and sizes as people write them.
+    .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+  ],
+  targets: [
+    // C: system libraries.
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
+    // C: our own shims and kernels.
+    .target(name: "CLinux"),
+    .target(name: "CKernels"),
+
+    // The pure core.
+    library("TierCore"),
+    library("TierIdentity", ["TierCore", crypto]),
+    library("ModelFiles"),
+
+    // The shells around it, one concept each.
+    library("TierMemory", ["TierCore", "CLinux"]),
+    library("TierSpill", ["TierCore", "CLinux", "CLZ4", "CXXHash"]),
+    library("TierEngine", ["TierCore", "TierMemory", "TierSpill", "CXXHash"]),
+    library("TierWire", ["TierCore", "CLinux", protobuf]),
+    library("ControlAPI", ["TierCore"]),
+    library("ControlServer", ["ControlAPI", "TierCore", "TierEngine", "CLinux", hummingbird, lifecycle, logging]),
+    library("Inference", ["TierCore", "TierIdentity", "ModelFiles", "CKernels", "COneDNN"]),
+    library("TierTesting", ["TierCore"]),
+
+    // The commands: argument parsing and wiring only.
+    command(
+      "tierd",
+      [
+        "TierCore", "TierEngine", "TierWire", "ControlAPI", "ControlServer", arguments, lifecycle, logging, yams,
+      ]),
+    command("tierctl", ["ControlAPI", "CLinux", arguments]),
+    command("tier-worker", ["TierCore", "TierEngine", "TierWire", "Inference", "ModelFiles", arguments]),
+    command("tier-simulate", ["TierCore", "TierTesting", arguments]),
+    command("tier-bench", ["TierCore", "TierEngine", "TierWire", "TierSpill", arguments]),
+
+    // Tests: one target per library, and real processes end to end.
+    tests("TierCoreTests", ["TierCore", "TierTesting"]),
+    tests("TierIdentityTests", ["TierIdentity", "TierCore"]),
+    tests("ModelFilesTests", ["ModelFiles"]),
+    tests("TierMemoryTests", ["TierMemory", "TierCore"]),
+    tests("TierSpillTests", ["TierSpill", "TierCore", "TierTesting"]),
+    tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
+    tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
+    tests("ControlTests", ["ControlAPI"]),
+    tests("CKernelsTests", ["CKernels"]),
+    tests("InferenceTests", ["Inference", "ModelFiles", "TierCore", "TierEngine"], resources: [.copy("Fixtures")]),
+    tests("EndToEndTests", ["ControlAPI"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c17
+)
