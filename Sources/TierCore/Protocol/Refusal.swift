@@ -25,7 +25,7 @@ public enum Refusal: Sendable, Hashable {
 }
 
 /// How a request broke the protocol. The session that sent it ends; no other is touched.
-public enum Violation: Sendable, Hashable {
+public enum Violation: Error, Sendable, Hashable {
   case unknownSequence(SequenceID)
   case duplicateSequence(SequenceID)
   case notAdmitted(SequenceID)

@@ -22,8 +22,13 @@ public struct SequencePlan: Sendable, Hashable {
   public let ordered: Bool
 
   public static let maxLayers = 1024
+  /// Blocks of all layers together.
   public static let maxBlocks = 1 << 22
   public static let maxStagingSlots = 1 << 14
+  public static let maxRingSlots = 1 << 10
+  public static let maxChunks = 1 << 40
+  /// Blocks one `extend` may name, one `reserve`, `seal`, `acquire` or `release` may cover.
+  public static let maxBlocksPerRequest = 1024
 
   public init(
     sequence: SequenceID, layout: BlockLayout, layers: Int, chunkBlocks: Int, totalBlocks: Int, stagingSlots: Int,

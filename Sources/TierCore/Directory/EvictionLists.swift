@@ -1,0 +1,79 @@
+/// Which copies may be evicted, in an order that makes the farthest next use cheap to find.
+///
+/// A copy stands in a list while it is resident, kept, not leased and not being read. Lists are keyed by (tier, clean or
+/// dirty, group, layer): a group is a sequence, or `idle` for blocks no sequence uses, which leave in the order in which
+/// they were last used. Links live in the copies themselves, so every operation is O(1).
+struct EvictionLists {
+  static let idle: Int32 = 0
+
+  private struct Head {
+    var first: BlockHandle = -1
+    var last: BlockHandle = -1
+  }
+  private struct Group {
+    var base: Int32
+    var layers: Int32
+  }
+  /// Lists of one layer: device clean, device dirty, host clean, host dirty.
+  private static let perLayer: Int32 = 4
+
+  private var heads: [Head] = []
+  private var groups: [Int32: Group] = [:]
+  private var freeBases: [Int32: [Int32]] = [:]
+  private var nextGroup: Int32 = 1
+
+  init() { groups[Self.idle] = Group(base: allocate(layers: 1), layers: 1) }
+
+  private mutating func allocate(layers: Int32) -> Int32 {
+    if let base = freeBases[layers]?.popLast() { return base }
+    let base = Int32(heads.count)
+    heads.append(contentsOf: repeatElement(Head(), count: Int(layers * Self.perLayer)))
+    return base
+  }
+
+  mutating func addGroup(layers: Int) -> Int32 {
+    let id = nextGroup
+    nextGroup += 1
+    groups[id] = Group(base: allocate(layers: Int32(layers)), layers: Int32(layers))
+    return id
+  }
+
+  /// The group's lists must be empty.
+  mutating func removeGroup(_ id: Int32) {
+    guard let group = groups.removeValue(forKey: id) else { return }
+    for list in group.base..<(group.base + group.layers * Self.perLayer) {
+      precondition(heads[Int(list)].first < 0, "a closed sequence owns no copies")
+    }
+    freeBases[group.layers, default: []].append(group.base)
+  }
+
+  func list(_ tier: Tier, clean: Bool, group id: Int32, layer: Int) -> Int32 {
+    guard let group = groups[id] else { preconditionFailure("group \(id) exists") }
+    let row = id == Self.idle ? 0 : Int32(layer)
+    precondition(row < group.layers, "the layer is one of the sequence's")
+    return group.base + row * Self.perLayer + (tier == .device ? 0 : 2) + (clean ? 0 : 1)
+  }
+
+  /// The copy to leave first; nil if the list is empty.
+  func first(_ list: Int32) -> BlockHandle? {
+    let first = heads[Int(list)].first
+    return first < 0 ? nil : first
+  }
+
+  mutating func append(_ handle: BlockHandle, _ tier: Tier, to list: Int32, in directory: inout Directory) {
+    let last = heads[Int(list)].last
+    directory[handle][tier].list = list
+    directory[handle][tier].previous = last
+    directory[handle][tier].next = -1
+    if last < 0 { heads[Int(list)].first = handle } else { directory[last][tier].next = handle }
+    heads[Int(list)].last = handle
+  }
+
+  mutating func remove(_ handle: BlockHandle, _ tier: Tier, in directory: inout Directory) {
+    let copy = directory[handle][tier]
+    guard copy.list >= 0 else { return }
+    if copy.previous < 0 { heads[Int(copy.list)].first = copy.next } else { directory[copy.previous][tier].next = copy.next }
+    if copy.next < 0 { heads[Int(copy.list)].last = copy.previous } else { directory[copy.next][tier].previous = copy.previous }
+    directory[handle][tier].list = -1
+  }
+}

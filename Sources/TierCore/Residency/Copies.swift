@@ -1,0 +1,120 @@
+// Copies of a block on the tiers of memory: taking a slot, giving it back, and standing in the right eviction list.
+
+extension ResidencyCore {
+  /// Gives the block a slot on the tier. Nil where the tier's budget has no room; quotas are the caller's to check.
+  func takeSlot(_ handle: BlockHandle, on tier: Tier, as role: Copy.Role, owner: Int32 = -1) -> Bool {
+    let block = directory[handle]
+    precondition(block[tier].state == .none, "a block has one slot on a tier")
+    let bytes = block.layout.slotBytes
+    var steps: [Pool.Step] = []
+    var opened: ArenaID?
+    guard
+      let (slot, generation) = self[tier].allocate(
+        tenant: block.key.tenant, slotBytes: bytes,
+        newArena: {
+          let id = nextArena()
+          opened = id
+          return id
+        }, steps: &steps)
+    else { return false }
+    carryOut(steps, on: tier)
+    if let opened, tier == computeTier { announce(opened, to: block.key.tenant) }
+    emit(.assign(slot, generation: generation))
+    var copy = Copy()
+    copy.state = .arriving
+    copy.role = role
+    copy.slot = slot
+    copy.generation = generation
+    copy.ringOwner = owner
+    directory[handle][tier] = copy
+    account(bytes, role, on: tier, owner: owner)
+    if role == .ring { sequences[owner]?.ring.append(handle) }
+    return true
+  }
+
+  func nextArena() -> ArenaID {
+    lastArena += 1
+    return ArenaID(lastArena)
+  }
+
+  func carryOut(_ steps: [Pool.Step], on tier: Tier) {
+    for step in steps {
+      switch step {
+      case .open(let arena):
+        emit(.openArena(arena.id, tier, arena.tenant, slotBytes: arena.slotBytes, slotCount: arena.slotCount))
+      case .decommit(let slot): emit(.decommit(slot))
+      }
+    }
+  }
+
+  /// Adds to (or, negative, takes from) what a role uses.
+  private func account(_ bytes: Int, _ role: Copy.Role, on tier: Tier, owner: Int32) {
+    switch role {
+    case .kept: self[tier].keptBytes += bytes
+    case .transit: self[tier].transitBytes += bytes
+    case .ring:
+      self[tier].ringBytes += bytes
+      sequences[owner]?.ringUsed += bytes > 0 ? 1 : -1
+    }
+  }
+
+  /// Lets go of the block's copy on the tier and frees its slot.
+  func dropCopy(_ handle: BlockHandle, on tier: Tier) {
+    let copy = directory[handle][tier]
+    precondition(copy.state != .none && copy.readers == 0 && !copy.isMoving, "a copy in use is not dropped")
+    precondition(tier != computeTier || directory[handle].leases == 0, "a leased block never moves")
+    lists.remove(handle, tier, in: &directory)
+    leaveRing(handle, copy)
+    account(-directory[handle].layout.slotBytes, copy.role, on: tier, owner: copy.ringOwner)
+    directory[handle][tier] = Copy()
+    var steps: [Pool.Step] = []
+    self[tier].free(copy.slot, steps: &steps)
+    carryOut(steps, on: tier)
+    mayProceed = true
+    relist(handle)
+    directory.removeIfUnused(handle)
+  }
+
+  private func leaveRing(_ handle: BlockHandle, _ copy: Copy) {
+    guard copy.role == .ring, let sequence = sequences[copy.ringOwner],
+      let place = sequence.ring.firstIndex(of: handle)
+    else { return }
+    sequence.ring.remove(at: place)
+  }
+
+  /// Makes a ring or transit copy a kept one.
+  func keep(_ handle: BlockHandle, on tier: Tier) {
+    let copy = directory[handle][tier]
+    let bytes = directory[handle].layout.slotBytes
+    leaveRing(handle, copy)
+    account(-bytes, copy.role, on: tier, owner: copy.ringOwner)
+    account(bytes, .kept, on: tier, owner: -1)
+    directory[handle][tier].role = .kept
+    directory[handle][tier].ringOwner = -1
+    relist(handle)
+    mayProceed = true
+  }
+
+  /// Puts the block's copies into the eviction lists they belong to now. Called after every change of state.
+  func relist(_ handle: BlockHandle) {
+    for tier in [Tier.device, .host] {
+      let block = directory[handle]
+      let copy = block[tier]
+      let evictable =
+        copy.state == .resident && copy.role == .kept && copy.readers == 0 && (tier != computeTier || block.leases == 0)
+      let list =
+        evictable
+        ? lists.list(tier, clean: block.isClean(on: tier), group: block.group, layer: Int(block.key.layer)) : -1
+      guard list != copy.list else { continue }
+      lists.remove(handle, tier, in: &directory)
+      if list >= 0 { lists.append(handle, tier, to: list, in: &directory) }
+    }
+  }
+
+  /// Moves the block's copies to the lists of another group.
+  func regroup(_ handle: BlockHandle, to group: Int32) {
+    guard directory[handle].group != group else { return }
+    directory[handle].group = group
+    relist(handle)
+  }
+}

@@ -1,0 +1,69 @@
+/// One worker's connection, for the life of the daemon.
+public struct SessionID: Sendable, Hashable, Comparable {
+  public let rawValue: UInt64
+  public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+  public static func < (a: SessionID, b: SessionID) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// One move of bytes that the core commanded and the shell carries out.
+public struct MoveID: Sendable, Hashable {
+  public let rawValue: UInt64
+  public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// A block the spill holds: what it reports at start.
+public struct DiskRecord: Sendable, Hashable {
+  public let key: BlockKey
+  public let layout: BlockLayout
+  public let checksum: UInt64
+  public let storedBytes: Int
+
+  public init(key: BlockKey, layout: BlockLayout, checksum: UInt64, storedBytes: Int) {
+    self.key = key
+    self.layout = layout
+    self.checksum = checksum
+    self.storedBytes = storedBytes
+  }
+}
+
+/// Everything that can happen to the core. Nothing else changes its state.
+public enum Event: Sendable {
+  case connected(SessionID, TenantID)
+  case request(SessionID, Request)
+  /// The connection is gone; everything the session held is free.
+  case disconnected(SessionID)
+  case moved(MoveID, MoveOutcome)
+  case setBudget(Tier, bytes: Int)
+  case evict(EvictScope)
+  /// Take no new sequences and write everything that is not on disk yet.
+  case drain(Bool)
+  case tick(nowMs: UInt64)
+  /// What the spill found at start. Before any session connects.
+  case recovered([DiskRecord])
+  /// The spill can no longer vouch for a record it had reported durable.
+  case recordLost(BlockKey)
+}
+
+public enum EvictScope: Sendable, Hashable {
+  /// Every block that no open sequence names: from memory to disk.
+  case idleToDisk
+  /// Every block that no open sequence names: from everywhere.
+  case idleEverywhere
+}
+
+/// How a move ended.
+public enum MoveOutcome: Sendable, Hashable {
+  /// An `ingest`: the bytes are in their slot, with this checksum.
+  case ingested(checksum: UInt64)
+  case copied
+  /// A `write`: on disk for good.
+  case durable(storedBytes: Int)
+  /// A `read`: identity and checksum verified.
+  case verified
+  /// A `write` found no space under the cap.
+  case full
+  /// The bytes on disk are not those written, or not there.
+  case corrupt
+  /// The device answered with an error.
+  case failed
+}

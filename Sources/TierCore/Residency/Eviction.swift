@@ -1,0 +1,152 @@
+// Eviction and placement: what stays on a tier, and what makes room. The victim is the block used farthest in the
+// future; what would be used later than every victim passes by (Belady's rule with bypass).
+
+extension ResidencyCore {
+  enum Placement {
+    case on(Tier)
+    /// Room is being made; ask again when something has moved.
+    case waits
+    /// No tier can take the block: memory is full and the disk is not to be had.
+    case nowhere
+  }
+
+  /// Gives a new block a slot on the highest tier it is worth a place on.
+  func place(_ handle: BlockHandle, nextUse: NextUse) -> Placement {
+    if computeTier == .device {
+      if placeKept(handle, on: .device, nextUse: nextUse) { return .on(.device) }
+      demoteIdle()
+    }
+    if placeKept(handle, on: .host, nextUse: nextUse) { return .on(.host) }
+    if disk.isUsable { return takeTransitSlot(handle) ? .on(.host) : .waits }
+    if dropDirtyVictim(on: .host, fartherThan: nextUse), placeKept(handle, on: .host, nextUse: nextUse) {
+      return .on(.host)
+    }
+    return .nowhere
+  }
+
+  /// Takes a slot to keep the block in, evicting clean copies that are used later than it.
+  private func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: NextUse) -> Bool {
+    let bytes = directory[handle].layout.slotBytes
+    while !canKeep(bytes, on: tier) || !self[tier].hasRoom(bytes) {
+      guard let victim = victim(on: tier, clean: true, fartherThan: nextUse) else { return false }
+      dropCopy(victim, on: tier)
+    }
+    return takeSlot(handle, on: tier, as: .kept)
+  }
+
+  func canKeep(_ bytes: Int, on tier: Tier) -> Bool { self[tier].keptBytes + bytes <= self[tier].keepBytes }
+
+  func nextUse(_ handle: BlockHandle) -> NextUse {
+    let block = directory[handle]
+    guard let sequence = sequences[block.group] else { return .never }
+    return sequence.nextUse(layer: Int(block.key.layer))
+  }
+
+  /// The evictable copy whose next use is farthest, if it is farther than `limit`.
+  func victim(on tier: Tier, clean: Bool, fartherThan limit: NextUse?) -> BlockHandle? {
+    if limit != .never,
+      let idle = lists.first(lists.list(tier, clean: clean, group: EvictionLists.idle, layer: 0))
+    {
+      return idle
+    }
+    var best: (handle: BlockHandle, steps: Int)?
+    for sequence in openSequences {
+      let layers = sequence.plan.layers
+      let current = sequence.layer
+      // From the layer just consumed, the farthest, back to the one that comes next.
+      for back in 0..<layers {
+        let steps = layers - back
+        if steps <= max(best?.steps ?? 0, limit?.steps ?? 0) { break }
+        let layer = (current - back + layers) % layers
+        if let handle = lists.first(lists.list(tier, clean: clean, group: sequence.group, layer: layer)) {
+          best = (handle, steps)
+          break
+        }
+      }
+    }
+    return best?.handle
+  }
+
+  var openSequences: [Sequence] { sequences.keys.sorted().map { sequences[$0]! } }
+
+  /// Makes room for bytes that are reserved, whoever must leave for it. False: room is being made.
+  func makeRoom(_ bytes: Int, on tier: Tier) -> Bool {
+    while !self[tier].hasRoom(bytes) {
+      if let victim = victim(on: tier, clean: true, fartherThan: nil) {
+        dropCopy(victim, on: tier)
+      } else {
+        press(tier)
+        guard !disk.isUsable, dropDirtyVictim(on: tier, fartherThan: nil) else { return false }
+      }
+    }
+    return true
+  }
+
+  /// Someone needs room that only dirty copies can give: they are made clean.
+  private func press(_ tier: Tier) {
+    isRoomWanted = true
+    if tier == .device {
+      demote(atMost: configuration.demoteDepth)
+    } else {
+      isHostPressed = true
+    }
+  }
+
+  /// Lets go of bytes that exist nowhere else. Only where the disk cannot take them; idle blocks first.
+  private func dropDirtyVictim(on tier: Tier, fartherThan limit: NextUse?) -> Bool {
+    guard let victim = victim(on: tier, clean: false, fartherThan: limit) else { return false }
+    dropCopy(victim, on: tier)
+    return true
+  }
+
+  /// Sends dirty copies of the device to the host, farthest first, so that they may be evicted.
+  func demote(atMost depth: Int) {
+    while demotionsInFlight < depth, let handle = victim(on: .device, clean: false, fartherThan: nil) {
+      guard startDemotion(handle) else { return }
+    }
+  }
+
+  /// The same for blocks no sequence uses: they would otherwise hold the device for ever.
+  private func demoteIdle() {
+    let list = lists.list(.device, clean: false, group: EvictionLists.idle, layer: 0)
+    while demotionsInFlight < configuration.demoteDepth, let handle = lists.first(list) {
+      guard startDemotion(handle) else { return }
+    }
+  }
+
+  private func startDemotion(_ handle: BlockHandle) -> Bool {
+    guard placeKept(handle, on: .host, nextUse: nextUse(handle)) || (disk.isUsable && takeTransitSlot(handle)) else {
+      isHostPressed = true
+      return false
+    }
+    demotionsInFlight += 1
+    directory[handle].device.readers += 1
+    directory[handle].host.isMoving = true
+    relist(handle)
+    let block = directory[handle]
+    let move = begin(.demote(handle))
+    emit(.copy(move, from: block.device.slot, to: block.host.slot, block.layout))
+    return true
+  }
+
+  func finishDemotion(_ handle: BlockHandle, arrived isHere: Bool) {
+    demotionsInFlight -= 1
+    directory[handle].device.readers -= 1
+    directory[handle].host.isMoving = false
+    if isHere {
+      count(\.deviceToHost, bytes: directory[handle].layout.payloadBytes)
+      arrived(handle, on: .host)
+      queueTransitWrite(handle)
+    } else {
+      dropArriving(handle, .host)
+    }
+    relist(handle)
+    settleRing(handle)
+  }
+
+  /// Brings tiers back under a budget that was lowered.
+  func shrink() {
+    for tier in [Tier.device, .host] where self[tier].isShrinking { _ = makeRoom(0, on: tier) }
+    if isDraining || isEvictingIdle, computeTier == .device { isDraining ? demote(atMost: configuration.demoteDepth) : demoteIdle() }
+  }
+}

@@ -1,0 +1,117 @@
+// What must hold between any two events. Costs a scan of everything: for the simulator and for tests.
+
+extension ResidencyCore {
+  /// Nil, or a sentence about the first invariant found broken.
+  public func brokenInvariant() -> String? {
+    brokenSlots() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging()
+  }
+
+  private func brokenSlots() -> String? {
+    var owners: [SlotRef: BlockHandle] = [:]
+    for tier in [Tier.device, .host] {
+      var kept = 0, ring = 0, transit = 0
+      for handle in directory.handles {
+        let copy = directory[handle][tier]
+        guard copy.state != .none else { continue }
+        if let other = owners.updateValue(handle, forKey: copy.slot) {
+          return "slot \(copy.slot) is owned by blocks \(other) and \(handle)"
+        }
+        let bytes = directory[handle].layout.slotBytes
+        switch copy.role {
+        case .kept: kept += bytes
+        case .ring: ring += bytes
+        case .transit: transit += bytes
+        }
+      }
+      let pool = self[tier]
+      if (kept, ring, transit) != (pool.keptBytes, pool.ringBytes, pool.transitBytes) {
+        return "\(tier.name): \((kept, ring, transit)) bytes kept, ring, transit; counted "
+          + "\((pool.keptBytes, pool.ringBytes, pool.transitBytes))"
+      }
+      if pool.committedBytes > pool.limitBytes {
+        return "\(tier.name): \(pool.committedBytes) bytes committed beyond \(pool.limitBytes)"
+      }
+      let staging = tier == .host ? stagingBytes : 0
+      if kept + ring + transit + staging != pool.usedBytes {
+        return "\(tier.name): \(pool.usedBytes) bytes counted as used, \(kept + ring + transit + staging) are"
+      }
+    }
+    return nil
+  }
+
+  private var stagingBytes: Int {
+    sequences.values.reduce(0) { $0 + ($1.staging?.bytes ?? 0) } + closingStaging.values.reduce(0) { $0 + $1.bytes }
+  }
+
+  private func brokenLeases() -> String? {
+    var leases: [BlockHandle: Int32] = [:]
+    var users: [BlockHandle: Int32] = [:]
+    for sequence in sequences.values {
+      var held = 0
+      for (cell, handle) in sequence.handles.enumerated() where handle >= 0 {
+        users[handle, default: 0] += 1
+        guard sequence.flags[cell].contains(.leased) else { continue }
+        held += 1
+        leases[handle, default: 0] += 1
+      }
+      if held != sequence.leaseCount { return "sequence \(sequence.id) holds \(held) leases, counts \(sequence.leaseCount)" }
+    }
+    for handle in directory.handles {
+      let block = directory[handle]
+      if block.leases != leases[handle, default: 0] { return "block \(handle): \(block.leases) leases counted" }
+      if block.users != users[handle, default: 0] { return "block \(handle): \(block.users) users counted" }
+      if block.leases > 0, block[computeTier].state != .resident { return "leased block \(handle) is not resident" }
+      if block.users == 0, !block.isAnywhere, block.disk.state == .none, !block.disk.isBeingRead, !block.isSealing {
+        return "block \(handle) is nowhere and nobody names it"
+      }
+    }
+    return nil
+  }
+
+  private func brokenLists() -> String? {
+    for handle in directory.handles {
+      let block = directory[handle]
+      for tier in [Tier.device, .host] {
+        let copy = block[tier]
+        let evictable =
+          copy.state == .resident && copy.role == .kept && copy.readers == 0
+          && (tier != computeTier || block.leases == 0)
+        let list =
+          evictable
+          ? lists.list(tier, clean: block.isClean(on: tier), group: block.group, layer: Int(block.key.layer)) : -1
+        if copy.list != list { return "\(tier.name) copy of block \(handle) stands in list \(copy.list), not \(list)" }
+      }
+    }
+    return nil
+  }
+
+  private func brokenSequences() -> String? {
+    for (group, sequence) in sequences {
+      let ringed = sequence.ring.filter { directory[$0][computeTier].ringOwner == group }
+      if ringed.count != sequence.ring.count || sequence.ringUsed != sequence.ring.count {
+        return "sequence \(sequence.id): ring of \(sequence.ring.count), \(ringed.count) its own, \(sequence.ringUsed) counted"
+      }
+      for (cell, flags) in sequence.flags.enumerated() where flags.contains(.wanted) {
+        let waits = waiters[sequence.handles[cell]]?.contains { $0.group == group && $0.cell == cell } ?? false
+        if !waits { return "sequence \(sequence.id): wanted cell \(cell) waits for nothing" }
+      }
+    }
+    for (handle, waiting) in waiters {
+      for waiter in waiting where sequences[waiter.group]?.flags[waiter.cell].contains(.wanted) != true {
+        return "block \(handle): a waiter that wants nothing"
+      }
+    }
+    return nil
+  }
+
+  private func brokenStaging() -> String? {
+    for sequence in sequences.values {
+      guard let staging = sequence.staging else { continue }
+      let slots = staging.free + staging.slots.values
+      if slots.count != staging.slotCount || Set(slots).count != staging.slotCount {
+        return "sequence \(sequence.id): staging slots \(slots) of \(staging.slotCount)"
+      }
+    }
+    return nil
+  }
+}

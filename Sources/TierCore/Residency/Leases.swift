@@ -1,0 +1,115 @@
+// Acquire and release: a worker's hold on resident blocks.
+
+extension ResidencyCore {
+  func acquire(_ sequence: Sequence, _ chunk: Int, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+    guard chunk >= 0, chunk <= SequencePlan.maxChunks else { throw .badPlan("chunk \(chunk) is outside the plan") }
+    for block in blocks where !sequence.flags[sequence.cell(layer, block)].isDisjoint(with: [.leased, .wanted]) {
+      throw .alreadyAcquired(layer: layer, block: block)
+    }
+    advance(sequence, to: chunk * sequence.plan.layers + layer, blocks)
+    var answers: [Residence] = []
+    answers.reserveCapacity(blocks.count)
+    for block in blocks { answers.append(answer(sequence, sequence.cell(layer, block))) }
+    reply(sequence, .acquired(sequence.id, layer: layer, first: blocks.lowerBound, answers))
+    unsettled.insert(sequence.group)
+  }
+
+  private func advance(_ sequence: Sequence, to step: Int, _ blocks: Range<Int>) {
+    if step == sequence.step, !sequence.window.isEmpty {
+      let window = sequence.window
+      sequence.window = min(window.lowerBound, blocks.lowerBound)..<max(window.upperBound, blocks.upperBound)
+    } else {
+      sequence.window = blocks
+    }
+    sequence.step = step
+    // An absurd jump restarts the prefetch where the worker is.
+    let ahead = sequence.prefetch.step - step
+    if ahead < 1 || ahead > sequence.plan.layers {
+      sequence.prefetch = PrefetchCursor(step: step + 1, block: sequence.window.lowerBound)
+    }
+  }
+
+  private func answer(_ sequence: Sequence, _ cell: Int) -> Residence {
+    let handle = sequence.handles[cell]
+    useClock += 1
+    directory[handle].lastUse = useClock
+    let copy = directory[handle][computeTier]
+    if copy.state == .resident {
+      statistics.hits += 1
+      lease(handle, sequence, cell)
+      return .resident(copy.slot, generation: copy.generation)
+    }
+    let block = directory[handle]
+    guard block.isAnywhere || block.isSealing else {
+      statistics.lost += 1
+      return .lost
+    }
+    statistics.misses += 1
+    sequence.flags[cell].insert(.wanted)
+    sequence.wanted.append(cell)
+    waiters[handle, default: []].append(Waiter(group: sequence.group, cell: cell))
+    return .moving
+  }
+
+  private func lease(_ handle: BlockHandle, _ sequence: Sequence, _ cell: Int) {
+    sequence.flags[cell].insert(.leased)
+    sequence.leaseCount += 1
+    directory[handle].leases += 1
+    directory[handle].group = sequence.group
+    relist(handle)
+  }
+
+  /// A block came to be resident on the compute tier: whoever waited for it has it now.
+  func grantWaiters(_ handle: BlockHandle) {
+    guard let waiting = waiters.removeValue(forKey: handle) else { return }
+    let copy = directory[handle][computeTier]
+    for waiter in waiting {
+      guard let sequence = sequences[waiter.group] else { preconditionFailure("a closed sequence waits for nothing") }
+      sequence.flags[waiter.cell].remove(.wanted)
+      lease(handle, sequence, waiter.cell)
+      let (layer, block) = (sequence.layer(ofCell: waiter.cell), sequence.block(ofCell: waiter.cell))
+      reply(sequence, .ready(sequence.id, layer: layer, block: block, copy.slot, generation: copy.generation))
+    }
+  }
+
+  /// A block cannot be had: whoever waited for it must compute it again.
+  func loseWaiters(_ handle: BlockHandle) {
+    guard let waiting = waiters.removeValue(forKey: handle) else { return }
+    for waiter in waiting {
+      guard let sequence = sequences[waiter.group] else { continue }
+      sequence.flags[waiter.cell].remove(.wanted)
+      statistics.lost += 1
+      let (layer, block) = (sequence.layer(ofCell: waiter.cell), sequence.block(ofCell: waiter.cell))
+      reply(sequence, .lost(sequence.id, layer: layer, block: block))
+      unsettled.insert(waiter.group)
+    }
+  }
+
+  func stopWaiting(_ handle: BlockHandle, _ group: Int32) {
+    waiters[handle]?.removeAll { $0.group == group }
+    if waiters[handle]?.isEmpty == true { waiters[handle] = nil }
+  }
+
+  func release(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+    for block in blocks where !sequence.flags[sequence.cell(layer, block)].contains(.leased) {
+      throw .notLeased(layer: layer, block: block)
+    }
+    for block in blocks {
+      let cell = sequence.cell(layer, block)
+      sequence.flags[cell].remove(.leased)
+      sequence.leaseCount -= 1
+      endLease(sequence.handles[cell])
+    }
+    unsettled.insert(sequence.group)
+  }
+
+  func endLease(_ handle: BlockHandle) {
+    directory[handle].leases -= 1
+    precondition(directory[handle].leases >= 0, "leases are counted")
+    guard directory[handle].leases == 0 else { return }
+    relist(handle)
+    settleRing(handle)
+    if computeTier == .host { settleTransit(handle) }
+    if isRoomWanted || self[computeTier].isShrinking || !placements.isEmpty { mayProceed = true }
+  }
+}

@@ -1,0 +1,80 @@
+// Budgets, time, and draining.
+
+extension ResidencyCore {
+  /// The least a tier of memory can be set to while today's sequences are open.
+  public func smallestBudgetBytes(_ tier: Tier) -> Int {
+    sequences.values.filter { $0.state != .queued }.reduce(0) { sum, sequence in
+      let needs = Admission.minimum(sequence.plan, computeTier: computeTier)
+      return sum + (tier == .device ? needs.device : needs.host)
+    }
+  }
+
+  func setBudget(_ tier: Tier, _ bytes: Int) {
+    mayProceed = true
+    guard tier != .disk else {
+      disk.capBytes = bytes
+      disk.isBlocked = false
+      emit(.setDiskCap(bytes: bytes))
+      return
+    }
+    let bytes = max(bytes, smallestBudgetBytes(tier))
+    if self[tier].reservedBytes > bytes {
+      for sequence in openSequences { trimToMinimum(sequence) }
+    }
+    var steps: [Pool.Step] = []
+    self[tier].setBudget(bytes, steps: &steps)
+    carryOut(steps, on: tier)
+    refuseImpossible()
+  }
+
+  /// Waiting sequences that can no longer ever run are told so.
+  private func refuseImpossible() {
+    for group in admissionQueue.elements.filter({ sequences[$0]?.state == .queued }) {
+      guard let sequence = sequences[group], let refusal = misfit(sequence.plan) else { continue }
+      closeSequence(group)
+      reply(sequence, .refused(sequence.id, refusal))
+    }
+  }
+
+  func drain(_ on: Bool) {
+    isDraining = on
+    mayProceed = true
+  }
+
+  /// Blocks that exist only in memory.
+  public var dirtyBlocks: Int {
+    directory.handles.count { handle in
+      let block = directory[handle]
+      return !block.isOnDisk && (block.device.state == .resident || block.host.state == .resident)
+    }
+  }
+
+  func tick(_ ms: UInt64) {
+    nowMs = max(nowMs, ms)
+    if disk.isBlocked, nowMs >= disk.retryAtMs {
+      disk.isBlocked = false
+      mayProceed = true
+    }
+    endHoarders()
+  }
+
+  /// Ends sessions that hold blocks others have waited for longer than the limit.
+  private func endHoarders() {
+    let isStarved = device.isShrinking || host.isShrinking || !placements.isEmpty
+    guard isStarved else {
+      starvedSinceMs = 0
+      return
+    }
+    if starvedSinceMs == 0 { starvedSinceMs = max(nowMs, 1) }
+    guard nowMs - starvedSinceMs > configuration.holdLimitMs else { return }
+    let hoarders = openSequences.filter {
+      $0.leaseCount > 0 && nowMs - $0.lastActivityMs > configuration.holdLimitMs
+    }
+    for session in Set(hoarders.map(\.session)).sorted() {
+      let violation = Violation.heldTooLong(ms: Int(configuration.holdLimitMs))
+      emit(.reply(session, .violation(violation)))
+      emit(.end(session, violation))
+      disconnect(session)
+    }
+  }
+}

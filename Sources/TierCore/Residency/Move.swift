@@ -1,0 +1,26 @@
+/// A move under way, as the core remembers it until the shell reports its end.
+enum Move {
+  case ingest(BlockHandle, Tier, staging: ArenaID, slot: UInt32, sealer: ResidencyCore.Waiter)
+  case promote(BlockHandle)
+  case demote(BlockHandle)
+  case write(BlockHandle)
+  /// Into the tier's slot: host in transit, or the compute tier itself.
+  case read(BlockHandle, Tier)
+}
+
+extension ResidencyCore {
+  func finish(_ id: MoveID, _ outcome: MoveOutcome) {
+    guard let move = moves.removeValue(forKey: id) else { preconditionFailure("move \(id.rawValue) is under way") }
+    switch (move, outcome) {
+    case (.ingest(let handle, let tier, let staging, let slot, let sealer), .ingested(let checksum)):
+      finishIngest(handle, tier, staging, slot, sealer, checksum: checksum)
+    case (.ingest(let handle, let tier, let staging, let slot, let sealer), _):
+      finishIngest(handle, tier, staging, slot, sealer, checksum: nil)
+    case (.promote(let handle), _): finishPromotion(handle, arrived: outcome == .copied)
+    case (.demote(let handle), _): finishDemotion(handle, arrived: outcome == .copied)
+    case (.write(let handle), _): finishWrite(handle, outcome)
+    case (.read(let handle, let tier), _): finishRead(handle, tier, verified: outcome == .verified)
+    }
+    mayProceed = true
+  }
+}

@@ -1,0 +1,136 @@
+/// The residency state machine: what is where, and what moves next.
+///
+/// Pure: no I/O, no clock, no threads. `handle` takes one event and returns the commands that carry out what follows
+/// from it, in order. Its shell runs one call at a time. The files beside this one each hold one concern:
+/// sessions and admission, staging and seals, leases, streaming, eviction, the disk.
+public final class ResidencyCore {
+  let configuration: CoreConfiguration
+  /// The tier workers compute on.
+  let computeTier: Tier
+
+  var device: Pool
+  var host: Pool
+  var disk: DiskState
+  var directory = Directory()
+  var lists = EvictionLists()
+
+  var sessions: [SessionID: Session] = [:]
+  /// Open sequences by group.
+  var sequences: [Int32: Sequence] = [:]
+  var admissionQueue: Fifo<Int32> = Fifo()
+  var isDraining = false
+  var isEvictingIdle = false
+  /// The host needs room that only writing can give.
+  var isHostPressed = false
+
+  /// Someone was refused room that a release may give.
+  var isRoomWanted = false
+
+  var moves: [MoveID: Move] = [:]
+  var lastMove: UInt64 = 0
+  var lastArena: UInt32 = 0
+  var nowMs: UInt64 = 0
+  /// Counts acquired blocks; orders blocks by their last use.
+  var useClock: UInt64 = 0
+
+  /// Who waits for a block to arrive on the compute tier.
+  var waiters: [BlockHandle: [Waiter]] = [:]
+  /// Blocks that want a transit slot to be read from disk into.
+  var readQueue: Fifo<BlockHandle> = Fifo()
+  /// Sealed blocks that found no place yet.
+  var placements: Fifo<Seal> = Fifo()
+  /// Host blocks that must be written before they can leave, in order of arrival.
+  var transitWrites: Fifo<BlockHandle> = Fifo()
+  /// Whom to tell that an accepted block is durable.
+  var durabilityOwed: [BlockHandle: Waiter] = [:]
+  /// Staging arenas of closed sequences that ingests still read.
+  var closingStaging: [ArenaID: Staging] = [:]
+  var demotionsInFlight = 0
+  var writesInFlight = 0
+  /// Since when something waits that only others' leases hold up; 0 if nothing does.
+  var starvedSinceMs: UInt64 = 0
+  /// Sequences to look after before `handle` returns.
+  var unsettled: Set<Int32> = []
+  /// Something was freed: whoever waits is looked at again.
+  var mayProceed = false
+
+  var statistics = StoreStatistics()
+  var commands: [Command] = []
+
+  struct Session {
+    let tenant: TenantID
+    var sequences: [SequenceID: Int32] = [:]
+  }
+  /// One cell of one sequence.
+  struct Waiter {
+    let group: Int32
+    let cell: Int
+  }
+  struct Seal {
+    let handle: BlockHandle
+    let sealer: Waiter
+  }
+
+  public init(_ configuration: CoreConfiguration) {
+    self.configuration = configuration
+    computeTier = configuration.deviceBytes > 0 ? .device : .host
+    device = Pool(tier: .device, budgetBytes: configuration.deviceBytes, extentBytes: configuration.extentBytes)
+    host = Pool(tier: .host, budgetBytes: configuration.hostBytes, extentBytes: configuration.extentBytes)
+    disk = DiskState(capBytes: configuration.diskBytes)
+  }
+
+  /// Takes one event; returns what to do about it, in order.
+  public func handle(_ event: Event) -> [Command] {
+    switch event {
+    case .connected(let session, let tenant): connect(session, tenant)
+    case .request(let session, let request): take(request, from: session)
+    case .disconnected(let session): disconnect(session)
+    case .moved(let move, let outcome): finish(move, outcome)
+    case .setBudget(let tier, let bytes): setBudget(tier, bytes)
+    case .evict(let scope): evict(scope)
+    case .drain(let on): drain(on)
+    case .tick(let ms): tick(ms)
+    case .recovered(let records): recover(records)
+    case .recordLost(let key): loseRecord(key)
+    }
+    settle()
+    defer { commands.removeAll(keepingCapacity: true) }
+    return commands
+  }
+
+  /// Lets everything that can proceed now do so. Each pass starts at least one move or stops.
+  private func settle() {
+    isHostPressed = false
+    if mayProceed { isRoomWanted = false }
+    repeat {
+      mayProceed = false
+      shrink()
+      admitQueued()
+      placeWaiting()
+      serveReads()
+      if mayProceed { unsettled.formUnion(sequences.keys) }
+      for group in unsettled.sorted() {
+        if let sequence = sequences[group] { stream(sequence) }
+      }
+      unsettled.removeAll(keepingCapacity: true)
+      writeBehind()
+    } while mayProceed
+  }
+
+  subscript(tier: Tier) -> Pool {
+    get { tier == .device ? device : host }
+    _modify {
+      if tier == .device { yield &device } else { yield &host }
+    }
+  }
+
+  func emit(_ command: Command) { commands.append(command) }
+  func reply(_ sequence: Sequence, _ reply: Reply) { commands.append(.reply(sequence.session, reply)) }
+
+  func begin(_ move: Move) -> MoveID {
+    lastMove += 1
+    let id = MoveID(lastMove)
+    moves[id] = move
+    return id
+  }
+}

@@ -1,0 +1,136 @@
+/// One admitted or waiting sequence of one session.
+final class Sequence {
+  enum State {
+    case queued
+    /// Its reservations are made; memory for its staging arena is being freed.
+    case admitting
+    case admitted
+  }
+
+  let session: SessionID
+  let id: SequenceID
+  let tenant: TenantID
+  let plan: SequencePlan
+  var state = State.queued
+  /// Its group in the eviction lists; also its index among the open sequences.
+  let group: Int32
+
+  /// Blocks named so far.
+  var named = 0
+  /// How many of the first blocks were held, in all layers, when they were named.
+  var cachedBlocks = 0
+  /// Handles by `layer * plan.totalBlocks + block`; -1 where not named yet.
+  var handles: [BlockHandle]
+  var flags: [BlockFlags]
+
+  /// Where it is in its plan: `chunk * layers + layer` of its latest acquire.
+  var step = 0
+  /// The blocks of its latest acquire: what the layers after it will want too.
+  var window = 0..<0
+
+  /// Cells acquired and not here yet, in the order they were asked for.
+  var wanted: Fifo<Int> = Fifo()
+  var prefetch = PrefetchCursor()
+  /// Copies in ring slots of this sequence, oldest first.
+  var ring: [BlockHandle] = []
+  var ringLimit = 0
+  var ringUsed = 0
+  var leaseCount = 0
+  var lastActivityMs: UInt64 = 0
+
+  var staging: Staging?
+  var reservations: Fifo<Reservation> = Fifo()
+
+  /// Bytes reserved at admission, given back at close.
+  var reserved = Admission.Needs()
+  /// Its part of what may pass through the host in transit.
+  var transitLimitBytes = 0
+
+  struct Reservation {
+    let layer: Int
+    let blocks: Range<Int>
+  }
+
+  init(session: SessionID, tenant: TenantID, plan: SequencePlan, group: Int32) {
+    self.session = session
+    self.id = plan.sequence
+    self.tenant = tenant
+    self.plan = plan
+    self.group = group
+    let cells = plan.layers * plan.totalBlocks
+    handles = [BlockHandle](repeating: -1, count: cells)
+    flags = [BlockFlags](repeating: [], count: cells)
+  }
+
+  var layer: Int { step % plan.layers }
+  func cell(_ layer: Int, _ block: Int) -> Int { layer * plan.totalBlocks + block }
+  func layer(ofCell cell: Int) -> Int { cell / plan.totalBlocks }
+  func block(ofCell cell: Int) -> Int { cell % plan.totalBlocks }
+
+  func contains(layer: Int, _ blocks: Range<Int>) -> Bool {
+    layer >= 0 && layer < plan.layers && blocks.lowerBound >= 0 && blocks.upperBound <= named
+  }
+
+  func nextUse(layer: Int) -> NextUse { NextUse.of(layer: layer, at: self.layer, layers: plan.layers) }
+}
+
+/// What a sequence holds of one of its blocks.
+struct BlockFlags: OptionSet {
+  let rawValue: UInt8
+  static let leased = BlockFlags(rawValue: 1)
+  /// Acquired, not here yet: a `ready` or `lost` is owed.
+  static let wanted = BlockFlags(rawValue: 2)
+  /// Has a staging slot that the worker writes.
+  static let reserved = BlockFlags(rawValue: 4)
+  /// Sealed; a `sealed` is owed.
+  static let sealing = BlockFlags(rawValue: 8)
+}
+
+/// How far ahead of its acquires a sequence's blocks have been sent for.
+struct PrefetchCursor {
+  var step = 0
+  var block = 0
+}
+
+/// A session's small writable arena for one sequence.
+struct Staging {
+  let arena: ArenaID
+  let slotBytes: Int
+  var free: [UInt32]
+  /// Slot of each reserved or sealing cell.
+  var slots: [Int: UInt32] = [:]
+  /// Ingests that still read from it.
+  var ingests = 0
+  let slotCount: Int
+  var bytes: Int { slotBytes * slotCount }
+}
+
+/// A queue whose head is cheap to take.
+struct Fifo<Element> {
+  private var items: [Element] = []
+  private var head = 0
+
+  var isEmpty: Bool { head == items.count }
+  var count: Int { items.count - head }
+  var first: Element? { isEmpty ? nil : items[head] }
+  var elements: ArraySlice<Element> { items[head...] }
+
+  mutating func append(_ element: Element) { items.append(element) }
+
+  mutating func popFirst() -> Element? {
+    guard head < items.count else { return nil }
+    defer {
+      head += 1
+      if head == items.count || head > 1024 {
+        items.removeFirst(head)
+        head = 0
+      }
+    }
+    return items[head]
+  }
+
+  mutating func removeAll(where condition: (Element) -> Bool) {
+    items = items[head...].filter { !condition($0) }
+    head = 0
+  }
+}

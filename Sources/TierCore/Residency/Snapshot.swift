@@ -1,0 +1,96 @@
+// What the core shows of itself to operators.
+
+/// One tier of memory, in bytes.
+public struct PoolSnapshot: Sendable {
+  public let tier: Tier
+  public let budgetBytes: Int
+  public let usedBytes: Int
+  public let committedBytes: Int
+  public let peakBytes: Int
+  public let reservedBytes: Int
+  public let keptBytes: Int
+  public let ringBytes: Int
+  public let transitBytes: Int
+}
+
+/// One block and where it is.
+public struct BlockSnapshot: Sendable {
+  public let key: BlockKey
+  public let payloadBytes: Int
+  public let tiers: [Tier]
+  public let leases: Int
+  public let users: Int
+}
+
+/// One open or waiting sequence.
+public struct SequenceSnapshot: Sendable {
+  public let session: SessionID
+  public let sequence: SequenceID
+  public let isAdmitted: Bool
+  public let layers: Int
+  public let namedBlocks: Int
+  public let totalBlocks: Int
+  public let leases: Int
+  public let wanted: Int
+  public let ringSlots: Int
+  public let stagedSlots: Int
+  public let step: Int
+}
+
+extension ResidencyCore {
+  public func pools() -> [PoolSnapshot] {
+    [device, host].map { pool in
+      PoolSnapshot(
+        tier: pool.tier, budgetBytes: pool.budgetBytes, usedBytes: pool.usedBytes, committedBytes: pool.committedBytes,
+        peakBytes: pool.peakBytes, reservedBytes: pool.reservedBytes, keptBytes: pool.keptBytes,
+        ringBytes: pool.ringBytes, transitBytes: pool.transitBytes)
+    }
+  }
+
+  /// At most `limit` blocks after the first `offset`, in the directory's order.
+  public func blocks(offset: Int, limit: Int) -> (blocks: [BlockSnapshot], total: Int) {
+    let handles = directory.handles
+    let page = handles.dropFirst(offset).prefix(limit).map { handle in
+      let block = directory[handle]
+      var tiers: [Tier] = []
+      if block.device.state == .resident { tiers.append(.device) }
+      if block.host.state == .resident { tiers.append(.host) }
+      if block.isOnDisk { tiers.append(.disk) }
+      return BlockSnapshot(
+        key: block.key, payloadBytes: block.layout.payloadBytes, tiers: tiers, leases: Int(block.leases),
+        users: Int(block.users))
+    }
+    return (page, handles.count)
+  }
+
+  public func openSequenceSnapshots() -> [SequenceSnapshot] {
+    openSequences.map { sequence in
+      SequenceSnapshot(
+        session: sequence.session, sequence: sequence.id, isAdmitted: sequence.state == .admitted,
+        layers: sequence.plan.layers, namedBlocks: sequence.named, totalBlocks: sequence.plan.totalBlocks,
+        leases: sequence.leaseCount, wanted: sequence.wanted.count, ringSlots: sequence.ringLimit,
+        stagedSlots: sequence.staging?.slots.count ?? 0, step: sequence.step)
+    }
+  }
+
+  /// Sums since the start, and use of the tiers now.
+  public func statisticsNow() -> StoreStatistics {
+    var result = statistics
+    result.device = use(device)
+    result.host = use(host)
+    result.disk.budgetBytes = disk.capBytes
+    result.disk.usedBytes = disk.storedBytes
+    result.disk.peakBytes = disk.peakBytes
+    return result
+  }
+
+  private func use(_ pool: Pool) -> StoreStatistics.TierUse {
+    var use = StoreStatistics.TierUse()
+    use.budgetBytes = pool.budgetBytes
+    use.usedBytes = pool.usedBytes
+    use.peakBytes = pool.peakBytes
+    return use
+  }
+
+  public var isDiskBlocked: Bool { disk.isBlocked }
+}

@@ -1,0 +1,173 @@
+// Staging slots and seals: how a block is born.
+
+extension ResidencyCore {
+  static let outstandingReservations = 16
+
+  func reserve(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+    for block in blocks where !sequence.flags[sequence.cell(layer, block)].isDisjoint(with: [.reserved, .sealing]) {
+      throw .alreadyReserved(layer: layer, block: block)
+    }
+    guard blocks.count <= sequence.plan.stagingSlots else {
+      throw .badPlan("\(blocks.count) blocks reserved at once, of \(sequence.plan.stagingSlots) staging slots")
+    }
+    guard sequence.reservations.count < Self.outstandingReservations else {
+      throw .tooManyOutstanding(limit: Self.outstandingReservations)
+    }
+    sequence.reservations.append(Sequence.Reservation(layer: layer, blocks: blocks))
+    serveReservations(sequence)
+  }
+
+  /// Grants staging slots in the order asked, each reservation whole.
+  private func serveReservations(_ sequence: Sequence) {
+    while let next = sequence.reservations.first {
+      let fresh = next.blocks.filter { block in
+        !directory[sequence.handles[sequence.cell(next.layer, block)]].isAnywhere
+      }
+      guard fresh.count <= sequence.staging!.free.count else { return }
+      _ = sequence.reservations.popFirst()
+      var granted: [Staged] = []
+      granted.reserveCapacity(next.blocks.count)
+      for block in next.blocks {
+        let cell = sequence.cell(next.layer, block)
+        // Reserved twice over the same range while queued: the second finds the first's slot taken.
+        guard !directory[sequence.handles[cell]].isAnywhere, sequence.flags[cell].isDisjoint(with: [.reserved, .sealing])
+        else {
+          granted.append(.duplicate)
+          continue
+        }
+        let slot = sequence.staging!.free.removeLast()
+        sequence.staging!.slots[cell] = slot
+        sequence.flags[cell].insert(.reserved)
+        granted.append(.slot(slot))
+      }
+      reply(sequence, .reserved(sequence.id, layer: next.layer, first: next.blocks.lowerBound, granted))
+    }
+  }
+
+  func seal(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+    for block in blocks where !sequence.flags[sequence.cell(layer, block)].contains(.reserved) {
+      throw .notReserved(layer: layer, block: block)
+    }
+    for block in blocks {
+      let cell = sequence.cell(layer, block)
+      let handle = sequence.handles[cell]
+      sequence.flags[cell].remove(.reserved)
+      sequence.flags[cell].insert(.sealing)
+      let sealer = Waiter(group: sequence.group, cell: cell)
+      if directory[handle].isAnywhere || directory[handle].isSealing {
+        answerSeal(sealer, .duplicate)
+        continue
+      }
+      directory[handle].isSealing = true
+      if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.group) }
+      placements.append(Seal(handle: handle, sealer: sealer))
+    }
+    serveReservations(sequence)
+    mayProceed = true
+  }
+
+  /// Finds places for sealed blocks, in the order they were sealed.
+  func placeWaiting() {
+    while let next = placements.first {
+      guard let sequence = sequences[next.sealer.group] else {
+        preconditionFailure("a closed sequence has no seals waiting")
+      }
+      let nextUse = sequence.nextUse(layer: Int(directory[next.handle].key.layer))
+      switch place(next.handle, nextUse: nextUse) {
+      case .waits: return
+      case .nowhere:
+        _ = placements.popFirst()
+        dropSeal(next)
+      case .on(let tier):
+        _ = placements.popFirst()
+        startIngest(next, sequence, tier)
+      }
+    }
+  }
+
+  private func startIngest(_ seal: Seal, _ sequence: Sequence, _ tier: Tier) {
+    let staging = sequence.staging!
+    let slot = staging.slots[seal.sealer.cell]!
+    sequence.staging!.ingests += 1
+    directory[seal.handle].isSealing = false
+    directory[seal.handle][tier].isMoving = true
+    let move = begin(.ingest(seal.handle, tier, staging: staging.arena, slot: slot, sealer: seal.sealer))
+    let block = directory[seal.handle]
+    emit(.ingest(move, from: SlotRef(arena: staging.arena, index: slot), to: block[tier].slot, block.layout))
+  }
+
+  /// `checksum` is nil where the bytes did not arrive.
+  func finishIngest(
+    _ handle: BlockHandle, _ tier: Tier, _ staging: ArenaID, _ slot: UInt32, _ sealer: Waiter, checksum: UInt64?
+  ) {
+    directory[handle][tier].isMoving = false
+    finishStagingRead(sealer, staging)
+    guard let checksum else {
+      dropArriving(handle, tier)
+      answerSeal(sealer, .dropped)
+      return
+    }
+    directory[handle].checksum = checksum
+    let moves = directory[handle].layout.payloadBytes
+    count(tier == .device ? \.bornOnDevice : \.bornOnHost, bytes: moves)
+    if sequences[sealer.group] != nil { durabilityOwed[handle] = sealer }
+    arrived(handle, on: tier)
+    queueTransitWrite(handle)
+    answerSeal(sealer, .accepted)
+  }
+
+  private func finishStagingRead(_ sealer: Waiter, _ arena: ArenaID) {
+    if let sequence = sequences[sealer.group], sequence.staging?.arena == arena {
+      sequence.staging!.ingests -= 1
+    } else if var staging = closingStaging[arena] {
+      staging.ingests -= 1
+      closingStaging[arena] = staging
+      if staging.ingests == 0 { closeStaging(staging) }
+    }
+  }
+
+  /// Tells the worker, and frees the block's staging slot.
+  private func answerSeal(_ sealer: Waiter, _ outcome: SealOutcome) {
+    guard let sequence = sequences[sealer.group] else { return }
+    sequence.flags[sealer.cell].remove(.sealing)
+    if let slot = sequence.staging!.slots.removeValue(forKey: sealer.cell) { sequence.staging!.free.append(slot) }
+    let (layer, block) = (sequence.layer(ofCell: sealer.cell), sequence.block(ofCell: sealer.cell))
+    reply(sequence, .sealed(sequence.id, layer: layer, block: block, outcome))
+    serveReservations(sequence)
+  }
+
+  private func dropSeal(_ seal: Seal) {
+    directory[seal.handle].isSealing = false
+    answerSeal(seal.sealer, .dropped)
+    loseWaiters(seal.handle)
+    directory.removeIfUnused(seal.handle)
+  }
+
+  /// What a closing sequence had staged or sealed and not yet placed is forgotten. Blocks being ingested go on: their
+  /// bytes are complete, and the staging arena stays until they are read.
+  func abandonSeals(of sequence: Sequence) {
+    let abandoned = placements.elements.filter { $0.sealer.group == sequence.group }
+    placements.removeAll { $0.sealer.group == sequence.group }
+    for seal in abandoned {
+      directory[seal.handle].isSealing = false
+      loseWaiters(seal.handle)
+    }
+    guard let staging = sequence.staging else { return }
+    sequence.staging = nil
+    if staging.ingests == 0 { closeStaging(staging) } else { closingStaging[staging.arena] = staging }
+  }
+
+  private func closeStaging(_ staging: Staging) {
+    closingStaging[staging.arena] = nil
+    emit(.closeStaging(staging.arena))
+    var steps: [Pool.Step] = []
+    host.freeStaging(staging.bytes, steps: &steps)
+    carryOut(steps, on: .host)
+    mayProceed = true
+  }
+
+  func count(_ moves: WritableKeyPath<StoreStatistics, StoreStatistics.Moves>, bytes: Int) {
+    statistics[keyPath: moves].blocks += 1
+    statistics[keyPath: moves].bytes += bytes
+  }
+}

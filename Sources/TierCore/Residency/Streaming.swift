@@ -1,0 +1,227 @@
+// Streaming: blocks that are not kept on the compute tier pass through a sequence's ring, in the order of its plan.
+
+extension ResidencyCore {
+  /// Sends for what the sequence waits for, in the order it asked, then for what it will want next.
+  func stream(_ sequence: Sequence) {
+    guard sequence.state == .admitted else { return }
+    while let cell = sequence.wanted.first {
+      if sequence.flags[cell].contains(.wanted) {
+        guard sendFor(sequence.handles[cell], sequence) else { return }
+      }
+      _ = sequence.wanted.popFirst()
+    }
+    prefetch(sequence)
+  }
+
+  /// Whether the block is on its way (or lost for good): false means that it must wait for a slot.
+  private func sendFor(_ handle: BlockHandle, _ sequence: Sequence) -> Bool {
+    let block = directory[handle]
+    if block[computeTier].state != .none { return true }
+    if block.isSealing { return false }
+    guard block.isAnywhere else {
+      loseWaiters(handle)
+      return true
+    }
+    return takeRingSlot(handle, sequence, mayReclaim: true)
+  }
+
+  private func prefetch(_ sequence: Sequence) {
+    let layers = sequence.plan.layers
+    while sequence.prefetch.step < sequence.step + layers {
+      let layer = sequence.prefetch.step % layers
+      while sequence.prefetch.block < sequence.window.upperBound {
+        let handle = sequence.handles[sequence.cell(layer, sequence.prefetch.block)]
+        let block = directory[handle]
+        if block[computeTier].state == .none, block.isAnywhere {
+          guard takeRingSlot(handle, sequence, mayReclaim: false) else { return }
+        }
+        sequence.prefetch.block += 1
+      }
+      sequence.prefetch.step += 1
+      sequence.prefetch.block = sequence.window.lowerBound
+    }
+  }
+
+  /// Gives the block a slot in the sequence's ring and starts it on its way.
+  private func takeRingSlot(_ handle: BlockHandle, _ sequence: Sequence, mayReclaim: Bool) -> Bool {
+    if sequence.ringUsed >= sequence.ringLimit {
+      guard mayReclaim, reclaimRingSlot(sequence) else { return false }
+    }
+    guard makeRoom(directory[handle].layout.slotBytes, on: computeTier),
+      takeSlot(handle, on: computeTier, as: .ring, owner: sequence.group)
+    else { return false }
+    advanceFetch(handle)
+    return true
+  }
+
+  /// Frees the ring slot of a prefetched block that nobody holds or waits for: the one needed last.
+  private func reclaimRingSlot(_ sequence: Sequence) -> Bool {
+    for handle in sequence.ring.reversed() where dropIfSpare(handle) { return true }
+    return false
+  }
+
+  @discardableResult
+  func dropIfSpare(_ handle: BlockHandle) -> Bool {
+    let block = directory[handle]
+    let copy = block[computeTier]
+    guard copy.state == .resident, copy.readers == 0, block.leases == 0, waiters[handle] == nil,
+      block.isClean(on: computeTier)
+    else { return false }
+    dropCopy(handle, on: computeTier)
+    return true
+  }
+
+  /// Starts the next move of a block that has a slot on the compute tier and no bytes there yet.
+  func advanceFetch(_ handle: BlockHandle) {
+    let block = directory[handle]
+    guard block[computeTier].state == .arriving, !block[computeTier].isMoving else { return }
+    if computeTier == .host {
+      startRead(handle, .host)
+    } else if block.host.state == .resident {
+      directory[handle].host.readers += 1
+      directory[handle].device.isMoving = true
+      relist(handle)
+      let move = begin(.promote(handle))
+      emit(.copy(move, from: block.host.slot, to: block.device.slot, block.layout))
+    } else if block.host.state == .none {
+      readQueue.append(handle)
+      mayProceed = true
+    }
+  }
+
+  /// Reads queued blocks from disk into transit slots of the host, in order.
+  func serveReads() {
+    while let handle = readQueue.first {
+      let block = directory[handle]
+      let isDue = block.device.state == .arriving && !block.device.isMoving && block.host.state == .none
+      if isDue {
+        guard block.isOnDisk else {
+          _ = readQueue.popFirst()
+          fetchFailed(handle)
+          continue
+        }
+        guard takeTransitSlot(handle) else { return }
+        startRead(handle, .host)
+      }
+      _ = readQueue.popFirst()
+    }
+  }
+
+  func takeTransitSlot(_ handle: BlockHandle) -> Bool {
+    let bytes = directory[handle].layout.slotBytes
+    return host.transitBytes + bytes <= host.transitLimitBytes && makeRoom(bytes, on: .host)
+      && takeSlot(handle, on: .host, as: .transit)
+  }
+
+  private func startRead(_ handle: BlockHandle, _ tier: Tier) {
+    directory[handle][tier].isMoving = true
+    directory[handle].disk.isBeingRead = true
+    let block = directory[handle]
+    let move = begin(.read(handle, tier))
+    emit(.read(move, block.key, block.layout, checksum: block.checksum, into: block[tier].slot))
+  }
+
+  func finishRead(_ handle: BlockHandle, _ tier: Tier, verified: Bool) {
+    directory[handle].disk.isBeingRead = false
+    directory[handle][tier].isMoving = false
+    if verified {
+      count(\.diskToHost, bytes: directory[handle].layout.payloadBytes)
+      arrived(handle, on: tier)
+      return
+    }
+    // Bytes that cannot be verified are no bytes: the record goes, and with it the block if it was the only copy.
+    forgetRecord(handle)
+    dropArriving(handle, tier)
+    if tier != computeTier, directory[handle].device.state == .arriving { fetchFailed(handle) }
+  }
+
+  func finishPromotion(_ handle: BlockHandle, arrived isHere: Bool) {
+    directory[handle].host.readers -= 1
+    directory[handle].device.isMoving = false
+    if isHere {
+      count(\.hostToDevice, bytes: directory[handle].layout.payloadBytes)
+      arrived(handle, on: .device)
+    } else {
+      fetchFailed(handle)
+    }
+    settleTransit(handle)
+  }
+
+  /// The fetch of a block ended without its bytes.
+  private func fetchFailed(_ handle: BlockHandle) { dropArriving(handle, computeTier) }
+
+  /// Gives up a slot whose bytes did not come.
+  func dropArriving(_ handle: BlockHandle, _ tier: Tier) {
+    guard directory[handle][tier].state == .arriving else { return }
+    if tier == computeTier { loseWaiters(handle) }
+    dropCopy(handle, on: tier)
+  }
+
+  /// The block's bytes are in its slot on the tier.
+  func arrived(_ handle: BlockHandle, on tier: Tier) {
+    directory[handle][tier].state = .resident
+    relist(handle)
+    if tier == computeTier {
+      grantWaiters(handle)
+      if directory[handle][tier].role == .ring, directory[handle].leases == 0 { adoptOrphan(handle) }
+    } else {
+      advanceFetch(handle)
+    }
+    settleTransit(handle)
+    mayProceed = true
+  }
+
+  /// A block that came for a sequence which has ended meanwhile.
+  private func adoptOrphan(_ handle: BlockHandle) {
+    guard sequences[directory[handle][computeTier].ringOwner] == nil else { return }
+    settleRing(handle)
+  }
+
+  /// A ring slot whose block was used: the block stays if there is room to keep it, else it goes.
+  func settleRing(_ handle: BlockHandle) {
+    let block = directory[handle]
+    guard block[computeTier].state == .resident, block[computeTier].role == .ring, block.leases == 0,
+      block[computeTier].readers == 0
+    else { return }
+    if canKeep(block.layout.slotBytes, on: computeTier) || !block.isClean(on: computeTier) {
+      keep(handle, on: computeTier)
+    } else {
+      dropCopy(handle, on: computeTier)
+    }
+  }
+
+  /// A transit slot of the host whose block has arrived where it was going.
+  func settleTransit(_ handle: BlockHandle) {
+    let block = directory[handle]
+    guard block.host.state == .resident, block.host.role == .transit, block.host.readers == 0 else { return }
+    if canKeep(block.layout.slotBytes, on: .host) {
+      keep(handle, on: .host)
+    } else if block.isOnDisk, computeTier == .host || block.device.state != .arriving || block.device.isMoving {
+      if computeTier == .host && block.leases > 0 { return }
+      dropCopy(handle, on: .host)
+    }
+  }
+
+  /// What a closing sequence's ring holds stays if there is room, and goes otherwise.
+  func abandonRing(of sequence: Sequence) {
+    for handle in sequence.ring {
+      directory[handle][computeTier].ringOwner = -1
+      let block = directory[handle]
+      if block[computeTier].state == .resident {
+        settleRing(handle)
+      } else if !block[computeTier].isMoving {
+        rerouteFetch(handle)
+      }
+    }
+    sequence.ring.removeAll()
+  }
+
+  /// A fetch that has not started loses its slot; other sequences that wait for the block send for it themselves.
+  private func rerouteFetch(_ handle: BlockHandle) {
+    dropCopy(handle, on: computeTier)
+    for waiter in waiters[handle] ?? [] {
+      sequences[waiter.group]?.wanted.append(waiter.cell)
+      unsettled.insert(waiter.group)
+    }
+  }
+}
