@@ -32,7 +32,10 @@ struct Directory {
   /// Forgets a block that nobody names and no tier holds.
   mutating func removeIfUnused(_ handle: BlockHandle) {
     let block = self[handle]
-    guard block.users == 0, !block.isAnywhere, !block.isSealing, block.disk.state == .none, !block.disk.isBeingRead else { return }
+    // A handle forgotten already is not forgotten twice.
+    guard byKey[block.key] == handle, block.users == 0, !block.isAnywhere, !block.isSealing, block.disk.state == .none,
+      !block.disk.isBeingRead
+    else { return }
     byKey[block.key] = nil
     freeHandles.append(handle)
   }

@@ -72,8 +72,16 @@ struct EvictionLists {
   mutating func remove(_ handle: BlockHandle, _ tier: Tier, in directory: inout Directory) {
     let copy = directory[handle][tier]
     guard copy.list >= 0 else { return }
-    if copy.previous < 0 { heads[Int(copy.list)].first = copy.next } else { directory[copy.previous][tier].next = copy.next }
-    if copy.next < 0 { heads[Int(copy.list)].last = copy.previous } else { directory[copy.next][tier].previous = copy.previous }
+    if copy.previous < 0 {
+      heads[Int(copy.list)].first = copy.next
+    } else {
+      directory[copy.previous][tier].next = copy.next
+    }
+    if copy.next < 0 {
+      heads[Int(copy.list)].last = copy.previous
+    } else {
+      directory[copy.next][tier].previous = copy.previous
+    }
     directory[handle][tier].list = -1
   }
 }

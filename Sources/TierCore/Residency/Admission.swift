@@ -32,7 +32,8 @@ enum Admission {
       return "\(plan.layers) layers; 1 to \(SequencePlan.maxLayers) are possible"
     }
     if plan.totalBlocks < 0 || plan.totalBlocks > SequencePlan.maxBlocks / plan.layers {
-      return "\(plan.totalBlocks) blocks in each of \(plan.layers) layers; \(SequencePlan.maxBlocks) are possible in all"
+      return
+        "\(plan.totalBlocks) blocks in each of \(plan.layers) layers; \(SequencePlan.maxBlocks) are possible in all"
     }
     if plan.stagingSlots < 1 || plan.stagingSlots > SequencePlan.maxStagingSlots {
       return "\(plan.stagingSlots) staging slots; 1 to \(SequencePlan.maxStagingSlots) are possible"
@@ -140,7 +141,8 @@ extension ResidencyCore {
     let share = min(compute.budgetBytes / Admission.ringShare, (compute.budgetBytes - compute.reservedBytes) / 2) / slot
     let extraRing = max(0, min(share, Admission.ringSlotsPreferred) - plan.ringSlots) * slot
     let extraTransit =
-      max(0, min(host.budgetBytes / Admission.ringShare / slot, Admission.transitSlotsPreferred) - Admission.transitSlots)
+      max(
+        0, min(host.budgetBytes / Admission.ringShare / slot, Admission.transitSlotsPreferred) - Admission.transitSlots)
       * slot
     if self[computeTier].reservedBytes + computeNeed(needs) + extraRing <= compute.budgetBytes {
       sequence.ringLimit += extraRing / slot

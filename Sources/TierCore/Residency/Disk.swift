@@ -118,7 +118,9 @@ extension ResidencyCore {
   private func dropIdleMemory(_ handle: BlockHandle) {
     for tier in [Tier.device, .host] {
       let copy = directory[handle][tier]
-      if copy.state == .resident, copy.readers == 0, !copy.isMoving, tier != computeTier || directory[handle].leases == 0 {
+      if copy.state == .resident, copy.readers == 0, !copy.isMoving,
+        tier != computeTier || directory[handle].leases == 0
+      {
         dropCopy(handle, on: tier)
       }
     }
@@ -132,7 +134,9 @@ extension ResidencyCore {
   }
 
   func loseRecord(_ key: BlockKey) {
-    guard let handle = directory.find(key), directory[handle].isOnDisk, !directory[handle].disk.isBeingRead else { return }
+    guard let handle = directory.find(key), directory[handle].isOnDisk, !directory[handle].disk.isBeingRead else {
+      return
+    }
     forgetRecord(handle)
     relist(handle)
     queueTransitWrite(handle)
@@ -143,7 +147,9 @@ extension ResidencyCore {
   func recover(_ records: [DiskRecord]) {
     precondition(sessions.isEmpty, "recovery comes before sessions")
     for record in records {
-      guard let handle = directory.intern(record.key, record.layout), directory[handle].disk.state == .none else { continue }
+      guard let handle = directory.intern(record.key, record.layout), directory[handle].disk.state == .none else {
+        continue
+      }
       directory[handle].checksum = record.checksum
       directory[handle].disk.state = .durable
       directory[handle].disk.storedBytes = record.storedBytes

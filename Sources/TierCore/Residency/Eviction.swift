@@ -147,6 +147,8 @@ extension ResidencyCore {
   /// Brings tiers back under a budget that was lowered.
   func shrink() {
     for tier in [Tier.device, .host] where self[tier].isShrinking { _ = makeRoom(0, on: tier) }
-    if isDraining || isEvictingIdle, computeTier == .device { isDraining ? demote(atMost: configuration.demoteDepth) : demoteIdle() }
+    if isDraining || isEvictingIdle, computeTier == .device {
+      isDraining ? demote(atMost: configuration.demoteDepth) : demoteIdle()
+    }
   }
 }

@@ -9,7 +9,9 @@ extension ResidencyCore {
   private func brokenSlots() -> String? {
     var owners: [SlotRef: BlockHandle] = [:]
     for tier in [Tier.device, .host] {
-      var kept = 0, ring = 0, transit = 0
+      var kept = 0
+      var ring = 0
+      var transit = 0
       for handle in directory.handles {
         let copy = directory[handle][tier]
         guard copy.state != .none else { continue }
@@ -54,7 +56,9 @@ extension ResidencyCore {
         held += 1
         leases[handle, default: 0] += 1
       }
-      if held != sequence.leaseCount { return "sequence \(sequence.id) holds \(held) leases, counts \(sequence.leaseCount)" }
+      if held != sequence.leaseCount {
+        return "sequence \(sequence.id) holds \(held) leases, counts \(sequence.leaseCount)"
+      }
     }
     for handle in directory.handles {
       let block = directory[handle]
@@ -89,7 +93,8 @@ extension ResidencyCore {
     for (group, sequence) in sequences {
       let ringed = sequence.ring.filter { directory[$0][computeTier].ringOwner == group }
       if ringed.count != sequence.ring.count || sequence.ringUsed != sequence.ring.count {
-        return "sequence \(sequence.id): ring of \(sequence.ring.count), \(ringed.count) its own, \(sequence.ringUsed) counted"
+        return
+          "sequence \(sequence.id): ring of \(sequence.ring.count), \(ringed.count) its own, \(sequence.ringUsed) counted"
       }
       for (cell, flags) in sequence.flags.enumerated() where flags.contains(.wanted) {
         let waits = waiters[sequence.handles[cell]]?.contains { $0.group == group && $0.cell == cell } ?? false

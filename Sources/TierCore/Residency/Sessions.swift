@@ -62,7 +62,9 @@ extension ResidencyCore {
   ) throws(Violation) -> Sequence {
     let found = try find(sequence, in: id)
     guard found.state == .admitted else { throw .notAdmitted(sequence) }
-    guard found.contains(layer: layer, blocks), blocks.count <= SequencePlan.maxBlocksPerRequest else { throw .rangeOutside(layer: layer, blocks: blocks) }
+    guard found.contains(layer: layer, blocks), blocks.count <= SequencePlan.maxBlocksPerRequest else {
+      throw .rangeOutside(layer: layer, blocks: blocks)
+    }
     return found
   }
 

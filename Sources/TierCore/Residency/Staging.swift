@@ -30,7 +30,8 @@ extension ResidencyCore {
       for block in next.blocks {
         let cell = sequence.cell(next.layer, block)
         // Reserved twice over the same range while queued: the second finds the first's slot taken.
-        guard !directory[sequence.handles[cell]].isAnywhere, sequence.flags[cell].isDisjoint(with: [.reserved, .sealing])
+        guard !directory[sequence.handles[cell]].isAnywhere,
+          sequence.flags[cell].isDisjoint(with: [.reserved, .sealing])
         else {
           granted.append(.duplicate)
           continue

@@ -204,7 +204,8 @@ extension ResidencyCore {
 
   /// What a closing sequence's ring holds stays if there is room, and goes otherwise.
   func abandonRing(of sequence: Sequence) {
-    for handle in sequence.ring {
+    // Slots let go with the sequence's leases have no owner any more.
+    for handle in sequence.ring where directory[handle][computeTier].ringOwner == sequence.group {
       directory[handle][computeTier].ringOwner = -1
       let block = directory[handle]
       if block[computeTier].state == .resident {

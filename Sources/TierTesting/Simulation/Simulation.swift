@@ -1,0 +1,168 @@
+public import TierCore
+
+/// Drives the residency core from a seed, with every fault there is, and checks its promises after each event.
+///
+/// Safety is checked while faults happen; liveness after they were switched off: every worker finishes what it began.
+public struct Simulation {
+  public struct Failure: Error, CustomStringConvertible {
+    public let scenario: Scenario
+    public let step: Int
+    public let what: String
+    public var description: String { "\(what) at step \(step)\n\(scenario)" }
+  }
+
+  public struct Result: Sendable {
+    public var events = 0
+    public var sequences = 0
+    public var refusals = 0
+    public var statistics = StoreStatistics()
+  }
+
+  private let scenario: Scenario
+  private var random: SeededRandom
+  private let core: ResidencyCore
+  private var shell: SimulatedShell
+  private var workers: [SimulatedWorker] = []
+  private var lastSession: UInt64 = 0
+  private var nowMs: UInt64 = 0
+  private var result = Result()
+  private var steps = 0
+  private let slotBytes = 4096
+
+  private init(_ scenario: Scenario) {
+    self.scenario = scenario
+    random = SeededRandom(seed: scenario.seed ^ 0x5EED)
+    core = ResidencyCore(
+      CoreConfiguration(
+        deviceBytes: scenario.deviceSlots * slotBytes, hostBytes: scenario.hostSlots * slotBytes,
+        diskBytes: scenario.diskSlots * slotBytes, extentBytes: 16 * slotBytes, writeDepth: 4, demoteDepth: 3,
+        queueLimit: 4))
+    shell = SimulatedShell(diskCapBytes: scenario.diskSlots * slotBytes)
+  }
+
+  public static func run(_ scenario: Scenario) throws(Failure) -> Result {
+    var simulation = Simulation(scenario)
+    try simulation.run()
+    simulation.result.statistics = simulation.core.statisticsNow()
+    return simulation.result
+  }
+
+  private mutating func run() throws(Failure) {
+    for _ in 0..<scenario.workers { try connect() }
+    while steps < scenario.steps {
+      try step(scenario.faults, mayOpen: true)
+      try injectEvents()
+    }
+    try finishEverything()
+    try checkRestart()
+  }
+
+  private mutating func connect() throws(Failure) {
+    lastSession += 1
+    let tenant = TenantID(UInt32(random.int(1...scenario.tenants)))
+    workers.append(SimulatedWorker(session: SessionID(lastSession), tenant: tenant))
+    try handle(.connected(SessionID(lastSession), tenant))
+  }
+
+  /// One thing happens: a worker acts, or a move ends.
+  private mutating func step(_ faults: Scenario.Faults, mayOpen: Bool) throws(Failure) {
+    steps += 1
+    if random.once(in: 2), let event = shell.finishOne(&random, faults) {
+      try handle(event)
+      return
+    }
+    let index = Int.random(in: 0..<workers.count, using: &random)
+    guard let request = workers[index].act(&random, &shell, mayOpen: mayOpen) else { return }
+    try handle(.request(workers[index].session, request))
+  }
+
+  private mutating func injectEvents() throws(Failure) {
+    let faults = scenario.faults
+    if random.once(in: faults.workerVanishes) {
+      let gone = workers.remove(at: Int.random(in: 0..<workers.count, using: &random))
+      try handle(.disconnected(gone.session))
+      try connect()
+    }
+    if random.once(in: faults.budgetChanges) { try changeBudget() }
+    if random.once(in: faults.recordsLost), let key = shell.loseRecord(&random) { try handle(.recordLost(key)) }
+    if random.once(in: faults.evictions) { try handle(.evict(random.once(in: 2) ? .idleToDisk : .idleEverywhere)) }
+    if random.once(in: 20) {
+      nowMs += UInt64(random.int(1...1500))
+      try handle(.tick(nowMs: nowMs))
+    }
+  }
+
+  private mutating func changeBudget() throws(Failure) {
+    let tier: Tier = scenario.deviceSlots > 0 && random.once(in: 2) ? .device : .host
+    let full = tier == .device ? scenario.deviceSlots : scenario.hostSlots
+    try handle(.setBudget(tier, bytes: random.int(full / 2...full) * slotBytes))
+  }
+
+  private mutating func handle(_ event: Event) throws(Failure) {
+    result.events += 1
+    var requests: [(SessionID, Request)] = []
+    for command in core.handle(event) {
+      shell.carryOut(command)
+      switch command {
+      case .reply(let session, let reply):
+        if let next = try deliver(reply, to: session) { requests.append((session, next)) }
+      case .end: throw failure("a session was ended")
+      default: break
+      }
+    }
+    if let broken = core.brokenInvariant() { throw failure(broken) }
+    for worker in workers {
+      if let wrong = worker.wrongBytes(shell) { throw failure(wrong) }
+    }
+    if shell.diskUsedBytes > shell.diskCapBytes { throw failure("the disk exceeds its cap") }
+    for (session, request) in requests { try handle(.request(session, request)) }
+  }
+
+  private mutating func deliver(_ reply: Reply, to session: SessionID) throws(Failure) -> Request? {
+    guard let index = workers.firstIndex(where: { $0.session == session }) else {
+      throw failure("a reply to a session that is gone: \(reply)")
+    }
+    let (fault, next) = workers[index].take(reply, shell)
+    if let fault { throw failure("worker \(session.rawValue): \(fault)") }
+    return next
+  }
+
+  /// No more faults: everyone ends what they began, within a bound.
+  private mutating func finishEverything() throws(Failure) {
+    let bound = steps + 40_000
+    while workers.contains(where: { !$0.isDone }) || !shell.pending.isEmpty {
+      try step(Scenario.Faults(), mayOpen: false)
+      if random.once(in: 50) {
+        nowMs += 200
+        try handle(.tick(nowMs: nowMs))
+      }
+      if steps > bound {
+        let stuck = workers.filter { !$0.isDone }.map(\.waitingFor).joined(separator: "; ")
+        throw failure("nobody waits for ever, but: \(stuck); \(shell.pending.count) moves pending")
+      }
+    }
+    result.sequences = workers.reduce(0) { $0 + $1.finishedSequences }
+    result.refusals = workers.reduce(0) { $0 + $1.refusals }
+    if !shell.openStagings.isEmpty { throw failure("\(shell.openStagings.count) staging arenas are left open") }
+  }
+
+  /// A store started anew from the disk serves what is on it, and only that, byte for byte.
+  private mutating func checkRestart() throws(Failure) {
+    let layouts = [512, 1024].map { BlockLayout(element: .f32, kvHeads: 1, headDim: 1, blockTokens: $0)! }
+    for (key, record) in shell.disk {
+      if record.content != SimulatedWorker.content(key) { throw failure("wrong bytes on disk after the run") }
+      if record.checksum != SimulatedShell.checksum(record.content) { throw failure("wrong checksum on disk") }
+    }
+    let records = shell.disk.map { key, record in
+      DiskRecord(
+        key: key, layout: layouts[key.id.c == 4096 ? 0 : 1], checksum: record.checksum, storedBytes: record.storedBytes)
+    }
+    let restarted = ResidencyCore(
+      CoreConfiguration(deviceBytes: 0, hostBytes: 64 * slotBytes, diskBytes: scenario.diskSlots * slotBytes))
+    _ = restarted.handle(.recovered(records))
+    if let broken = restarted.brokenInvariant() { throw failure("after restart: \(broken)") }
+    if restarted.statisticsNow().disk.usedBytes != shell.diskUsedBytes { throw failure("restart lost records") }
+  }
+
+  private func failure(_ what: String) -> Failure { Failure(scenario: scenario, step: steps, what: what) }
+}
