@@ -9,6 +9,27 @@ public struct SetRequest: Codable, Sendable, Equatable {
     self.hostBudgetBytes = hostBudgetBytes
     self.diskBudgetBytes = diskBudgetBytes
   }
+
+  private enum CodingKeys: String, CodingKey, CaseIterable {
+    case deviceBudgetBytes, hostBudgetBytes, diskBudgetBytes
+  }
+
+  /// Throws on a key it does not know.
+  public init(from decoder: any Decoder) throws {
+    try refuseUnknownKeys(decoder, known: CodingKeys.allCases)
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    deviceBudgetBytes = try container.decodeIfPresent(Int.self, forKey: .deviceBudgetBytes)
+    hostBudgetBytes = try container.decodeIfPresent(Int.self, forKey: .hostBudgetBytes)
+    diskBudgetBytes = try container.decodeIfPresent(Int.self, forKey: .diskBudgetBytes)
+  }
+
+  /// Why the request makes no sense whatever the store; nil where it does.
+  public var fault: ControlError? {
+    let budgets = [deviceBudgetBytes, hostBudgetBytes, diskBudgetBytes].compactMap { $0 }
+    if budgets.isEmpty { return .badRequest("nothing to set: give a device, host or disk budget") }
+    if budgets.contains(where: { $0 < 0 }) { return .badRequest("a budget cannot be negative") }
+    return nil
+  }
 }
 
 /// What is in force after a `set`. A tier whose `usedBytes` exceed its budget is still being emptied.
@@ -58,6 +79,28 @@ public struct EvictRequest: Codable, Sendable, Equatable {
     self.key = key
     self.to = to
   }
+
+  private enum CodingKeys: String, CodingKey, CaseIterable {
+    case what, key, to
+  }
+
+  /// Throws on a key it does not know.
+  public init(from decoder: any Decoder) throws {
+    try refuseUnknownKeys(decoder, known: CodingKeys.allCases)
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    what = try container.decode(Scope.self, forKey: .what)
+    key = try container.decodeIfPresent(KeyPrefix.self, forKey: .key)
+    to = try container.decode(Destination.self, forKey: .to)
+  }
+
+  /// Why the request makes no sense whatever the store; nil where it does.
+  public var fault: ControlError? {
+    switch (what, key) {
+    case (.key, nil): .badRequest("evicting by key needs a key")
+    case (.unleased, .some), (.unplanned, .some): .badRequest("a key goes with what 'key' only")
+    default: nil
+    }
+  }
 }
 
 /// What an `evict` found to do.
@@ -78,7 +121,8 @@ public struct EvictReply: Codable, Sendable, Equatable {
   }
 }
 
-/// `POST /v1/drain`: take no new sequences, and wait up to the deadline for the open ones to finish.
+/// `POST /v1/drain`: take no new sequences, and wait up to the deadline for the open ones to finish. The server asks the
+/// store in short turns, so that neither a thread nor a shutdown waits for the whole deadline.
 public struct DrainRequest: Codable, Sendable, Equatable {
   public var deadlineMs: Int
 
@@ -86,6 +130,22 @@ public struct DrainRequest: Codable, Sendable, Equatable {
   public static let maxDeadlineMs = 60_000
 
   public init(deadlineMs: Int) { self.deadlineMs = deadlineMs }
+
+  private enum CodingKeys: String, CodingKey, CaseIterable {
+    case deadlineMs
+  }
+
+  /// Throws on a key it does not know.
+  public init(from decoder: any Decoder) throws {
+    try refuseUnknownKeys(decoder, known: CodingKeys.allCases)
+    deadlineMs = try decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .deadlineMs)
+  }
+
+  /// Why the request makes no sense whatever the store; nil where it does.
+  public var fault: ControlError? {
+    (0...Self.maxDeadlineMs).contains(deadlineMs)
+      ? nil : .badRequest("a drain's deadline is 0 to \(Self.maxDeadlineMs) ms")
+  }
 }
 
 /// Where a `drain` stands when it answers. The daemon stays draining.

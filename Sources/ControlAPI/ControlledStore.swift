@@ -1,5 +1,5 @@
 /// What the control plane asks of the running store. The engine implements it; the control server calls it, from
-/// threads of its own, several at once. Calls may block (`drain` up to its deadline, the others briefly).
+/// threads of its own, several at once. Calls may block briefly; `drain` for its deadline, which is a fraction of a second.
 public protocol ControlledStore: Sendable {
   func status() -> StatusReply
   func blocks(_ query: BlocksQuery) throws(ControlError) -> BlocksReply
@@ -7,6 +7,7 @@ public protocol ControlledStore: Sendable {
   /// All budgets or none: a request that cannot be met changes nothing.
   func set(_ request: SetRequest) throws(ControlError) -> SetReply
   func evict(_ request: EvictRequest) throws(ControlError) -> EvictReply
+  /// Begins to drain, or goes on; answers when drained or at the deadline. Asked again and again.
   func drain(deadlineMs: Int) throws(ControlError) -> DrainReply
 }
 
