@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControlAPI
 
 @main
 struct Tierctl: ParsableCommand {
@@ -15,6 +16,7 @@ struct Tierctl: ParsableCommand {
 
       EXIT CODES: 0 fine, 64 usage, 69 the daemon is not there, 70 a bug, 75 try again later, 77 not allowed.
       """,
+    version: ProjectVersion.text,
     subcommands: [
       StatusCommand.self, TopCommand.self, BlocksCommand.self, SessionsCommand.self, SetCommand.self,
       EvictCommand.self, DrainCommand.self,
