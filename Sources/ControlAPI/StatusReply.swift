@@ -1,0 +1,148 @@
+/// `GET /v1/status`: the daemon at one moment. Counters are sums since its start; a reader subtracts two readings.
+public struct StatusReply: Codable, Sendable, Equatable {
+  public var version: String
+  public var pid: Int32
+  public var uptimeS: Double
+  /// A word chosen at start: two readings with different ones are of different lives of the daemon.
+  public var instance: String
+  /// No new sequences are taken; those that run are let finish.
+  public var draining: Bool
+  /// From the fastest down; a tier the daemon does not have is left out.
+  public var tiers: [TierStatus]
+  public var moves: [MoveStatus]
+  /// Blocks an acquire found resident / had to wait for / found nowhere.
+  public var hits: Int
+  public var misses: Int
+  public var lost: Int
+  /// Leases held at this moment.
+  public var leases: Int
+  public var sessions: Int
+  public var sequences: SequenceCounts
+  /// Nil where there is no disk tier.
+  public var spill: SpillStatus?
+  public var latencies: [LatencyStatus]
+
+  public init(
+    version: String, pid: Int32, uptimeS: Double, instance: String, draining: Bool, tiers: [TierStatus],
+    moves: [MoveStatus], hits: Int, misses: Int, lost: Int, leases: Int, sessions: Int, sequences: SequenceCounts,
+    spill: SpillStatus?, latencies: [LatencyStatus]
+  ) {
+    self.version = version
+    self.pid = pid
+    self.uptimeS = uptimeS
+    self.instance = instance
+    self.draining = draining
+    self.tiers = tiers
+    self.moves = moves
+    self.hits = hits
+    self.misses = misses
+    self.lost = lost
+    self.leases = leases
+    self.sessions = sessions
+    self.sequences = sequences
+    self.spill = spill
+    self.latencies = latencies
+  }
+}
+
+/// What one tier holds. `usedBytes` is everything that counts against the budget.
+public struct TierStatus: Codable, Sendable, Equatable {
+  /// `device`, `host` or `disk`.
+  public var name: String
+  public var budgetBytes: Int
+  public var usedBytes: Int
+  public var peakBytes: Int
+  /// Of `usedBytes`: blocks kept for their next use. Where the tier does not tell the two apart, all of it.
+  public var keptBytes: Int
+  /// Of `usedBytes`: the ring through which blocks stream that are not kept.
+  public var ringBytes: Int
+  public var blocks: Int
+
+  public init(
+    name: String, budgetBytes: Int, usedBytes: Int, peakBytes: Int, keptBytes: Int, ringBytes: Int, blocks: Int
+  ) {
+    self.name = name
+    self.budgetBytes = budgetBytes
+    self.usedBytes = usedBytes
+    self.peakBytes = peakBytes
+    self.keptBytes = keptBytes
+    self.ringBytes = ringBytes
+    self.blocks = blocks
+  }
+}
+
+/// Blocks moved along one link. `from` is a tier's name, or `worker` for blocks born from a staging slot.
+public struct MoveStatus: Codable, Sendable, Equatable {
+  public var from: String
+  public var to: String
+  public var blocks: Int
+  public var bytes: Int
+
+  public init(from: String, to: String, blocks: Int, bytes: Int) {
+    self.from = from
+    self.to = to
+    self.blocks = blocks
+    self.bytes = bytes
+  }
+}
+
+/// Sequences that run, and those that wait for memory.
+public struct SequenceCounts: Codable, Sendable, Equatable {
+  public var open: Int
+  public var queued: Int
+
+  public init(open: Int, queued: Int) {
+    self.open = open
+    self.queued = queued
+  }
+}
+
+/// The spill on disk.
+public struct SpillStatus: Codable, Sendable, Equatable {
+  public var records: Int
+  /// Bytes of records that can be served / that wait for their segment to be reclaimed / of all segment files.
+  public var liveBytes: Int
+  public var deadBytes: Int
+  public var fileBytes: Int
+  /// Bytes of blocks written, before and after compression.
+  public var originalBytes: Int
+  public var storedBytes: Int
+  /// `originalBytes / storedBytes`; 0 before the first write.
+  public var ratio: Double
+  /// `ok`, or one line saying what failed and what still works.
+  public var health: String
+
+  public init(
+    records: Int, liveBytes: Int, deadBytes: Int, fileBytes: Int, originalBytes: Int, storedBytes: Int,
+    health: String
+  ) {
+    self.records = records
+    self.liveBytes = liveBytes
+    self.deadBytes = deadBytes
+    self.fileBytes = fileBytes
+    self.originalBytes = originalBytes
+    self.storedBytes = storedBytes
+    self.ratio = storedBytes > 0 ? Double(originalBytes) / Double(storedBytes) : 0
+    self.health = health
+  }
+}
+
+/// How long one kind of work took, over the daemon's life.
+public struct LatencyStatus: Codable, Sendable, Equatable {
+  /// `acquire`, `seal`, `disk_read`, …: lower case, words joined by `_`.
+  public var name: String
+  public var count: Int
+  public var sumUs: Double
+  public var p50Us: Double
+  public var p99Us: Double
+  public var maxUs: Double
+
+  public init(name: String, count: Int, sumUs: Double, p50Us: Double, p99Us: Double, maxUs: Double) {
+    self.name = name
+    self.count = count
+    self.sumUs = sumUs
+    self.p50Us = p50Us
+    self.p99Us = p99Us
+    self.maxUs = maxUs
+  }
+}

@@ -1,0 +1,36 @@
+import ControlAPI
+
+/// What `tierd` runs with, checked.
+public struct DaemonConfiguration: Sendable, Equatable {
+  public enum Device: Sendable, Equatable {
+    /// The host is the compute tier.
+    case none
+    /// Host memory that copies as a device would, in threads of its own.
+    case emulated
+  }
+
+  /// Holds the sockets.
+  public var runtimeDirectory: String
+  /// Holds the spill.
+  public var stateDirectory: String
+  public var device: Device
+  /// 0 where there is no device.
+  public var deviceBudgetBytes: Int
+  public var hostBudgetBytes: Int
+  /// 0: nothing is spilled.
+  public var diskBudgetBytes: Int
+  /// Speed of each direction of the emulated device's link; nil: unlimited.
+  public var emulatedLinkBytesPerS: Int?
+  /// A name swift-log knows: `trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`.
+  public var logLevel: String
+
+  public var workerSocketPath: String { runtimeDirectory + "/" + RuntimePaths.workerSocketName }
+  public var controlSocketPath: String { runtimeDirectory + "/" + RuntimePaths.controlSocketName }
+  public var spillDirectory: String { stateDirectory + "/spill" }
+}
+
+/// Why there is no configuration: one line that names the setting, where it came from, and what to do. Exit code 78.
+public struct ConfigurationFault: Error, Sendable, Equatable {
+  public let message: String
+  public init(_ message: String) { self.message = message }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import ControlAPI
+import ControlClient
+import TierCore
+
+/// A size as people write it.
+struct SizeArgument: ExpressibleByArgument {
+  let bytes: Int
+
+  init?(argument: String) {
+    guard let bytes = ByteCount.parse(argument) else { return nil }
+    self.bytes = bytes
+  }
+}
+
+struct SetCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "set",
+    abstract: "Change budgets while the daemon runs; prints what is in force.",
+    discussion: """
+      A tier above its new budget is emptied as its leases end.
+
+      EXAMPLES:
+        tierctl set --host-budget 2GiB
+        tierctl set --device-budget 512M --disk-budget 100G
+      """)
+
+  @OptionGroup var connection: ConnectionOptions
+
+  @Option(help: .init("What the device tier may hold.", valueName: "size"))
+  var deviceBudget: SizeArgument?
+
+  @Option(help: .init("What the host tier may hold.", valueName: "size"))
+  var hostBudget: SizeArgument?
+
+  @Option(help: .init("What the spill may take on disk.", valueName: "size"))
+  var diskBudget: SizeArgument?
+
+  private var request: SetRequest {
+    SetRequest(
+      deviceBudgetBytes: deviceBudget?.bytes, hostBudgetBytes: hostBudget?.bytes, diskBudgetBytes: diskBudget?.bytes)
+  }
+
+  func validate() throws {
+    if let fault = request.fault { throw ValidationError(fault.message) }
+  }
+
+  func run() throws {
+    try reporting {
+      let reply = try connection.client.post(.set, request, as: SetReply.self)
+      try connection.show(reply, ChangeViews.render)
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import ControlAPI
+
+/// What `set`, `evict` and `drain` did, in a line or a table.
+enum ChangeViews {
+  static func render(_ reply: SetReply) -> String {
+    var table = Table([("tier", .left), ("budget", .right), ("used", .right), ("", .left)])
+    for tier in reply.tiers {
+      let over = tier.usedBytes - tier.budgetBytes
+      table.add([
+        tier.name, Numbers.bytes(tier.budgetBytes), Numbers.bytes(tier.usedBytes),
+        over > 0 ? "\(Numbers.bytes(over)) still to leave" : "",
+      ])
+    }
+    return table.render()
+  }
+
+  static func render(_ reply: EvictReply, to destination: EvictRequest.Destination) -> String {
+    let verb = destination == .disk ? "left memory" : "dropped"
+    var text = "\(Numbers.plural(reply.blocks, "block")) \(verb), \(Numbers.bytes(reply.bytes)) freed"
+    if reply.pendingBlocks > 0 { text += "; \(Numbers.count(reply.pendingBlocks)) more once they are on disk" }
+    if reply.busyBlocks > 0 { text += "; \(Numbers.count(reply.busyBlocks)) stay: leased or on the move" }
+    return text
+  }
+
+  static func render(_ reply: DrainReply) -> String {
+    reply.drained
+      ? "drained in \(Numbers.microseconds(Double(reply.elapsedMs) * 1000)): no sequence is open, all that is kept is on disk"
+      : progress(reply)
+  }
+
+  static func progress(_ reply: DrainReply) -> String {
+    "draining: \(Numbers.plural(reply.sequencesOpen, "sequence")) open, "
+      + "\(Numbers.plural(reply.dirtyBlocks, "block")) to write"
+  }
+}

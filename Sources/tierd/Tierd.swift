@@ -1,0 +1,92 @@
+import ArgumentParser
+import ControlAPI
+import DaemonConfig
+import FoundationEssentials
+import Glibc
+
+@main
+struct Tierd: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tierd",
+    abstract: "Keeps the memory of long-context inference on three tiers: device, host, disk.",
+    discussion: """
+      Each setting comes from its flag, else from its environment variable (TIERD_HOST_BUDGET), else from the
+      configuration file (host_budget), else from a default. Sizes read as people write them: 256MiB, 8G.
+
+      EXAMPLES:
+        tierd --device emulated --device-budget 48MiB --host-budget 48MiB --disk-budget 2GiB
+        tierd --config /etc/tierd/tierd.yaml --log-level debug
+        tierd --print-config
+
+      EXIT CODES: 0 fine, 64 usage, 70 a bug, 74 input or output failed, 75 another tierd runs here, 78 configuration.
+      """,
+    version: ProjectVersion.text)
+
+  @Option(
+    help: .init(
+      "The configuration file (default: $TIERD_CONFIG; as root also \(ConfigurationFile.defaultPath) where it exists).",
+      valueName: "file"))
+  var config: String?
+
+  @OptionGroup var settings: SettingFlags
+
+  @Flag(help: "Print the configuration in force, and where each value came from; run nothing.")
+  var printConfig = false
+
+  func run() async throws {
+    do {
+      let environment = ProcessInfo.processInfo.environment
+      let loader = ConfigurationLoader(uid: geteuid(), environment: environment)
+      let layers = loader.layers(file: try fileLayer(environment), flags: settings.layer)
+      let configuration = try loader.configuration(layers)
+      if printConfig { return print(ConfigurationText.render(layers), terminator: "") }
+      try await Daemon(configuration: configuration).run()
+    } catch let error as any ExitingError {
+      writeToStandardError("tierd: \(error.message)\n")
+      throw ExitCode(error.exitCode)
+    }
+  }
+
+  private func fileLayer(_ environment: [String: String]) throws(ConfigurationFault) -> SettingLayer {
+    if let path = config ?? environment["TIERD_CONFIG"] { return try ConfigurationFile.load(path) }
+    guard geteuid() == 0, access(ConfigurationFile.defaultPath, F_OK) == 0 else { return [:] }
+    return try ConfigurationFile.load(ConfigurationFile.defaultPath)
+  }
+}
+
+/// One flag for each setting. Values are checked with all the others, not here.
+struct SettingFlags: ParsableArguments {
+  @Option(help: .init("Where the sockets are.", valueName: "dir"))
+  var runtimeDir: String?
+
+  @Option(help: .init("Where the spill is.", valueName: "dir"))
+  var stateDir: String?
+
+  @Option(help: .init("What the worker computes on: cuda:0, emulated or none (the host).", valueName: "device"))
+  var device: String?
+
+  @Option(help: .init("What the device tier may hold.", valueName: "size"))
+  var deviceBudget: String?
+
+  @Option(help: .init("What the host tier may hold.", valueName: "size"))
+  var hostBudget: String?
+
+  @Option(help: .init("What the spill may take on disk; 0 for no spill.", valueName: "size"))
+  var diskBudget: String?
+
+  @Option(help: .init("Speed of the emulated device's link each way, or 'unlimited'.", valueName: "size/s"))
+  var emulatedLink: String?
+
+  @Option(help: .init("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
+  var logLevel: String?
+
+  var layer: SettingLayer {
+    let given: [(Setting, String?)] = [
+      (.runtimeDirectory, runtimeDir), (.stateDirectory, stateDir), (.device, device), (.deviceBudget, deviceBudget),
+      (.hostBudget, hostBudget), (.diskBudget, diskBudget), (.emulatedLink, emulatedLink), (.logLevel, logLevel),
+    ]
+    return given.reduce(into: [:]) { layer, item in
+      if let text = item.1 { layer[item.0] = SettingValue(text, .flag) }
+    }
+  }
+}
