@@ -70,7 +70,7 @@ let package = Package(
     // The shells around it, one concept each.
     library("TierMemory", ["TierCore", "CLinux"]),
     library("TierSpill", ["TierCore", "CLinux", "CLZ4", "CXXHash"]),
-    library("TierEngine", ["TierCore", "TierMemory", "TierSpill", "CXXHash"]),
+    library("TierEngine", ["TierCore", "TierMemory", "TierSpill", "ControlAPI", "CLinux"]),
     library("TierWire", ["TierCore", "CLinux", protobuf]),
     library("ControlAPI", ["TierCore"]),
     library("ControlServer", ["ControlAPI", "TierCore", "TierEngine", "CLinux", hummingbird, lifecycle, logging]),

@@ -24,8 +24,8 @@ extension ResidencyCore {
     return .nowhere
   }
 
-  /// Takes a slot to keep the block in, evicting clean copies that are used later than it.
-  private func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: NextUse) -> Bool {
+  /// Takes a slot to keep the block in, evicting clean copies that are used later than it; any clean ones for nil.
+  private func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: NextUse?) -> Bool {
     let bytes = directory[handle].layout.slotBytes
     while !canKeep(bytes, on: tier) || !self[tier].hasRoom(bytes) {
       guard let victim = victim(on: tier, clean: true, fartherThan: nextUse) else { return false }
@@ -35,12 +35,6 @@ extension ResidencyCore {
   }
 
   func canKeep(_ bytes: Int, on tier: Tier) -> Bool { self[tier].keptBytes + bytes <= self[tier].keepBytes }
-
-  func nextUse(_ handle: BlockHandle) -> NextUse {
-    let block = directory[handle]
-    guard let sequence = sequences[block.group] else { return .never }
-    return sequence.nextUse(layer: Int(block.key.layer))
-  }
 
   /// The evictable copy whose next use is farthest, if it is farther than `limit`.
   func victim(on tier: Tier, clean: Bool, fartherThan limit: NextUse?) -> BlockHandle? {
@@ -115,7 +109,8 @@ extension ResidencyCore {
   }
 
   private func startDemotion(_ handle: BlockHandle) -> Bool {
-    guard placeKept(handle, on: .host, nextUse: nextUse(handle)) || (disk.isUsable && takeTransitSlot(handle)) else {
+    // Its bytes are nowhere else: any clean copy on the host, which the disk has too, gives way to them.
+    guard placeKept(handle, on: .host, nextUse: nil) || (disk.isUsable && takeTransitSlot(handle)) else {
       isHostPressed = true
       return false
     }

@@ -103,12 +103,13 @@ public final class ResidencyCore {
     isHostPressed = false
     if mayProceed { isRoomWanted = false }
     repeat {
+      let hasChanged = mayProceed
       mayProceed = false
       shrink()
       admitQueued()
       placeWaiting()
       serveReads()
-      if mayProceed { unsettled.formUnion(sequences.keys) }
+      if hasChanged || mayProceed { unsettled.formUnion(sequences.keys) }
       for group in unsettled.sorted() {
         if let sequence = sequences[group] { stream(sequence) }
       }

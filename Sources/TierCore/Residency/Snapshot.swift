@@ -47,10 +47,9 @@ extension ResidencyCore {
     }
   }
 
-  /// At most `limit` blocks after the first `offset`, in the directory's order.
-  public func blocks(offset: Int, limit: Int) -> (blocks: [BlockSnapshot], total: Int) {
-    let handles = directory.handles
-    let page = handles.dropFirst(offset).prefix(limit).map { handle in
+  /// Every block that a sequence names or a tier holds.
+  public func allBlocks() -> [BlockSnapshot] {
+    directory.handles.map { handle in
       let block = directory[handle]
       var tiers: [Tier] = []
       if block.device.state == .resident { tiers.append(.device) }
@@ -60,8 +59,10 @@ extension ResidencyCore {
         key: block.key, payloadBytes: block.layout.payloadBytes, tiers: tiers, leases: Int(block.leases),
         users: Int(block.users))
     }
-    return (page, handles.count)
   }
+
+  /// Draining: no new sequences.
+  public var isTakingNone: Bool { isDraining }
 
   public func openSequenceSnapshots() -> [SequenceSnapshot] {
     openSequences.map { sequence in

@@ -64,6 +64,8 @@ struct SimulatedWorker {
   private func expected(_ layer: Int, _ block: Int) -> UInt64 { Self.content(key(layer, block)) }
 
   var isDone: Bool { phase == .idle }
+  /// Sequences it is through with, read or refused.
+  var ended: Int { finishedSequences + refusals }
 
   /// What it asks next; nil while it waits.
   mutating func act(_ random: inout SeededRandom, _ shell: inout SimulatedShell, mayOpen: Bool) -> Request? {

@@ -50,7 +50,7 @@ public struct Simulation {
   private mutating func run() throws(Failure) {
     for _ in 0..<scenario.workers { try connect() }
     while steps < scenario.steps {
-      try step(scenario.faults, mayOpen: true)
+      try step(scenario.faults) { _ in true }
       try injectEvents()
     }
     try finishEverything()
@@ -65,14 +65,14 @@ public struct Simulation {
   }
 
   /// One thing happens: a worker acts, or a move ends.
-  private mutating func step(_ faults: Scenario.Faults, mayOpen: Bool) throws(Failure) {
+  private mutating func step(_ faults: Scenario.Faults, mayOpen: (SimulatedWorker) -> Bool) throws(Failure) {
     steps += 1
     if random.once(in: 2), let event = shell.finishOne(&random, faults) {
       try handle(event)
       return
     }
     let index = Int.random(in: 0..<workers.count, using: &random)
-    guard let request = workers[index].act(&random, &shell, mayOpen: mayOpen) else { return }
+    guard let request = workers[index].act(&random, &shell, mayOpen: mayOpen(workers[index])) else { return }
     try handle(.request(workers[index].session, request))
   }
 
@@ -127,11 +127,13 @@ public struct Simulation {
     return next
   }
 
-  /// No more faults: everyone ends what they began, within a bound.
+  /// No more faults: everyone ends what they began and reads one prompt more, within a bound.
   private mutating func finishEverything() throws(Failure) {
-    let bound = steps + 40_000
-    while workers.contains(where: { !$0.isDone }) || !shell.pending.isEmpty {
-      try step(Scenario.Faults(), mayOpen: false)
+    let bound = steps + 60_000
+    var target: [SessionID: Int] = [:]
+    for worker in workers { target[worker.session] = worker.ended + 2 }
+    while workers.contains(where: { !$0.isDone || $0.ended < target[$0.session]! }) || !shell.pending.isEmpty {
+      try step(Scenario.Faults()) { $0.ended < target[$0.session]! }
       if random.once(in: 50) {
         nowMs += 200
         try handle(.tick(nowMs: nowMs))

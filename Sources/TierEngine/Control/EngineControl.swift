@@ -1,0 +1,193 @@
+public import ControlAPI
+import Glibc
+import Synchronization
+import TierCore
+import TierSpill
+
+/// The control plane's view of the engine.
+public final class EngineControl: ControlledStore {
+  private let engine: Engine
+  private let instance: String
+
+  public init(_ engine: Engine, instance: String) {
+    self.engine = engine
+    self.instance = instance
+  }
+
+  public func status() -> StatusReply {
+    let (core, sessions) = engine.state.withLock { state in (CoreReading(state.core), state.outboxes.count) }
+    let spill = engine.spill?.statistics()
+    let statistics = core.statistics
+    return StatusReply(
+      version: ProjectVersion.text, pid: getpid(),
+      uptimeS: Double(MonotonicClock.nowMs() - engine.startedAtMs) / 1000, instance: instance,
+      draining: core.isDraining, tiers: tiers(core, spill), moves: moves(statistics), hits: statistics.hits,
+      misses: statistics.misses, lost: statistics.lost, leases: core.leases, sessions: sessions,
+      sequences: SequenceCounts(open: core.admitted, queued: core.queued), spill: spill.map(spillStatus),
+      latencies: spill.map(latencies) ?? [])
+  }
+
+  private func tiers(_ core: CoreReading, _ spill: SpillStatistics?) -> [TierStatus] {
+    var tiers = core.pools.filter { $0.budgetBytes > 0 || $0.usedBytes > 0 }.map { pool in
+      TierStatus(
+        name: pool.tier.name, budgetBytes: pool.budgetBytes, usedBytes: pool.usedBytes, peakBytes: pool.peakBytes,
+        keptBytes: pool.keptBytes, ringBytes: pool.ringBytes, blocks: core.blocks[pool.tier] ?? 0)
+    }
+    if let spill {
+      tiers.append(
+        TierStatus(
+          name: "disk", budgetBytes: spill.capBytes, usedBytes: spill.fileBytes,
+          peakBytes: core.statistics.disk.peakBytes, keptBytes: spill.liveBytes, ringBytes: 0, blocks: spill.records))
+    }
+    return tiers
+  }
+
+  private func moves(_ s: StoreStatistics) -> [MoveStatus] {
+    [
+      ("worker", "device", s.bornOnDevice), ("worker", "host", s.bornOnHost), ("device", "host", s.deviceToHost),
+      ("host", "device", s.hostToDevice), ("host", "disk", s.hostToDisk), ("disk", "host", s.diskToHost),
+    ].map { MoveStatus(from: $0.0, to: $0.1, blocks: $0.2.blocks, bytes: $0.2.bytes) }
+  }
+
+  private func spillStatus(_ s: SpillStatistics) -> SpillStatus {
+    let health =
+      switch s.health {
+      case .healthy: "ok"
+      case .degraded(let error): "degraded: \(error.message); memory goes on serving"
+      case .closed: "closed"
+      }
+    return SpillStatus(
+      records: s.records, liveBytes: s.liveBytes, deadBytes: s.deadBytes, fileBytes: s.fileBytes,
+      originalBytes: s.counts.writtenOriginalBytes, storedBytes: s.counts.writtenStoredBytes, health: health)
+  }
+
+  private func latencies(_ s: SpillStatistics) -> [LatencyStatus] {
+    [
+      ("disk_write_group", s.counts.writeLatency), ("disk_read", s.counts.readLatency),
+      ("disk_sync", s.counts.syncLatency),
+    ]
+    .map { name, histogram in
+      LatencyStatus(
+        name: name, count: Int(histogram.samples), sumUs: Double(histogram.totalNs) / 1000,
+        p50Us: Double(histogram.percentileNs(0.5)) / 1000, p99Us: Double(histogram.percentileNs(0.99)) / 1000,
+        maxUs: Double(histogram.maxNs) / 1000)
+    }
+  }
+
+  public func blocks(_ query: BlocksQuery) throws(ControlError) -> BlocksReply {
+    let all = engine.state.withLock { $0.core.allBlocks() }
+    var pager = BlockPager(query)
+    var found: [BlockKey: BlockSnapshot] = [:]
+    for block in all where !block.tiers.isEmpty && query.matches(block.key, on: block.tiers) {
+      pager.offer(block.key)
+      found[block.key] = block
+    }
+    let (page, total, next) = pager.page()
+    let rows = page.compactMap { found[$0] }.map {
+      BlockStatus(
+        $0.key, tiers: $0.tiers, bytes: $0.payloadBytes, leases: $0.leases, durable: $0.tiers.contains(.disk))
+    }
+    return BlocksReply(blocks: rows, total: total, next: next)
+  }
+
+  public func sessions() -> SessionsReply {
+    let (peers, sequences) = engine.state.withLock { ($0.peers, $0.core.openSequenceSnapshots()) }
+    let now = MonotonicClock.nowMs()
+    let rows = peers.sorted { $0.key < $1.key }.map { id, peer in
+      let own = sequences.filter { $0.session == id }
+      return SessionStatus(
+        id: id.rawValue, uid: peer.credentials.uid, pid: peer.credentials.pid, client: peer.credentials.clientName,
+        sequences: SequenceCounts(open: own.count { $0.isAdmitted }, queued: own.count { !$0.isAdmitted }),
+        leases: own.reduce(0) { $0 + $1.leases }, staged: own.reduce(0) { $0 + $1.stagedSlots },
+        connectedS: Double(now - peer.connectedAtMs) / 1000)
+    }
+    return SessionsReply(sessions: rows)
+  }
+
+  public func set(_ request: SetRequest) throws(ControlError) -> SetReply {
+    let wanted = [
+      (Tier.device, request.deviceBudgetBytes), (.host, request.hostBudgetBytes), (.disk, request.diskBudgetBytes),
+    ].compactMap { tier, bytes in bytes.map { (tier, $0) } }
+    for (tier, bytes) in wanted { try check(tier, bytes) }
+    for (tier, bytes) in wanted { engine.handle(.setBudget(tier, bytes: bytes)) }
+    let now = engine.statistics()
+    let rows = [("device", now.device), ("host", now.host), ("disk", now.disk)].filter { $0.1.budgetBytes > 0 }
+    return SetReply(
+      tiers: rows.map { .init(name: $0.0, budgetBytes: $0.1.budgetBytes, usedBytes: $0.1.usedBytes) })
+  }
+
+  private func check(_ tier: Tier, _ bytes: Int) throws(ControlError) {
+    let isThere = tier == .disk ? engine.spill != nil : tier == .host || engine.options.deviceBytes > 0
+    guard isThere else { throw .conflict("there is no \(tier.name) tier: it is chosen when the daemon starts") }
+    if tier == .disk {
+      if let fault = engine.spill?.fault(ofCap: bytes) { throw .conflict(fault) }
+      return
+    }
+    let smallest = engine.state.withLock { $0.core.smallestBudgetBytes(tier) }
+    guard bytes >= max(smallest, 1) else {
+      throw .conflict(
+        "the open sequences need at least \(ByteCount.text(smallest)) of the \(tier.name) tier: set that, or drain first"
+      )
+    }
+  }
+
+  public func evict(_ request: EvictRequest) throws(ControlError) -> EvictReply {
+    guard request.what == .unplanned else {
+      throw .badRequest("only blocks that no open sequence names can be evicted: ask for 'unplanned'")
+    }
+    let before = memory()
+    engine.handle(.evict(request.to == .disk ? .idleToDisk : .idleEverywhere))
+    let after = memory()
+    return EvictReply(
+      blocks: max(0, before.blocks - after.blocks), bytes: max(0, before.bytes - after.bytes),
+      pendingBlocks: request.to == .disk ? after.idle : 0, busyBlocks: request.to == .disk ? 0 : after.idle)
+  }
+
+  private func memory() -> (blocks: Int, bytes: Int, idle: Int) {
+    let held = engine.state.withLock { $0.core.allBlocks() }.filter { $0.tiers.contains { $0 != .disk } }
+    return (held.count, held.reduce(0) { $0 + $1.payloadBytes }, held.count { $0.users == 0 })
+  }
+
+  public func drain(deadlineMs: Int) throws(ControlError) -> DrainReply {
+    let start = MonotonicClock.nowMs()
+    let dirty = engine.drain(deadlineMs: deadlineMs)
+    let open = engine.state.withLock { $0.core.openSequenceSnapshots().count }
+    return DrainReply(
+      drained: open == 0 && (dirty == 0 || engine.spill == nil), sequencesOpen: open, dirtyBlocks: dirty,
+      elapsedMs: Int(MonotonicClock.nowMs() - start))
+  }
+}
+
+/// What `status` reads of the core under its lock.
+private struct CoreReading {
+  let statistics: StoreStatistics
+  let pools: [PoolSnapshot]
+  let isDraining: Bool
+  let admitted: Int
+  let queued: Int
+  let leases: Int
+  let blocks: [Tier: Int]
+
+  init(_ core: ResidencyCore) {
+    statistics = core.statisticsNow()
+    pools = core.pools()
+    isDraining = core.isTakingNone
+    let sequences = core.openSequenceSnapshots()
+    admitted = sequences.count { $0.isAdmitted }
+    queued = sequences.count - admitted
+    leases = sequences.reduce(0) { $0 + $1.leases }
+    blocks = core.allBlocks().reduce(into: [:]) { counts, block in
+      for tier in block.tiers { counts[tier, default: 0] += 1 }
+    }
+  }
+}
+
+extension Spill {
+  /// Why the cap could not be set; nil where it could.
+  func fault(ofCap bytes: Int) -> String? {
+    do throws(SpillError) {
+      _ = try SegmentSize.choose(capBytes: bytes, asked: nil, besides: 0)
+      return nil
+    } catch { return error.message }
+  }
+}

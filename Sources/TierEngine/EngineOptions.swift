@@ -1,0 +1,26 @@
+/// What a store is opened with.
+public struct EngineOptions: Sendable {
+  /// 0: no device; the host is the compute tier.
+  public var deviceBytes: Int
+  public var hostBytes: Int
+  /// 0: no spill.
+  public var diskBytes: Int
+  /// Where the spill's files are; needed where `diskBytes` is not 0.
+  public var spillDirectory: String?
+  /// Speed of the emulated device's link in each direction; nil for as fast as memory is.
+  public var linkBytesPerSecond: Int?
+  /// Told one line about each thing an operator should know.
+  public var report: @Sendable (String) -> Void
+
+  public init(
+    deviceBytes: Int, hostBytes: Int, diskBytes: Int, spillDirectory: String? = nil, linkBytesPerSecond: Int? = nil,
+    report: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
+    self.deviceBytes = deviceBytes
+    self.hostBytes = hostBytes
+    self.diskBytes = diskBytes
+    self.spillDirectory = spillDirectory
+    self.linkBytesPerSecond = linkBytesPerSecond
+    self.report = report
+  }
+}

@@ -1,0 +1,78 @@
+import Glibc
+import TierCore
+import TierSpill
+
+/// Copies between slots on threads of its own, at the speed of the emulated link where one is set.
+final class Copier: Sendable {
+  struct Job: @unchecked Sendable {
+    let move: MoveID
+    let from: UnsafeRawPointer
+    let to: UnsafeMutableRawPointer
+    let bytes: Int
+    /// A birth: the checksum of what arrived is wanted.
+    let isIngest: Bool
+  }
+
+  private let queue = WorkQueue<Job>()
+  private let threads: [EngineThread]
+
+  init(
+    name: String, threads count: Int, bytesPerSecond: Int?,
+    finish: @escaping @Sendable ([(MoveID, MoveOutcome)]) -> Void
+  ) {
+    let queue = queue
+    threads = (0..<count).map { index in
+      EngineThread(name: "\(name)-\(index)") {
+        var pace = Pace(bytesPerSecond: bytesPerSecond)
+        while let jobs = queue.pop(atMost: 8) {
+          finish(jobs.map { job in (job.move, Self.copy(job, &pace)) })
+        }
+      }
+    }
+  }
+
+  func push(_ job: Job) { queue.push(job) }
+
+  func stop() {
+    queue.close()
+    for thread in threads { thread.join() }
+  }
+
+  private static func copy(_ job: Job, _ pace: inout Pace) -> MoveOutcome {
+    memcpy(job.to, job.from, job.bytes)
+    guard job.isIngest else {
+      pace.wait(for: job.bytes)
+      return .copied
+    }
+    // Of the copy, which its writer cannot change, not of the original, which it can.
+    return .ingested(checksum: Checksum.of(UnsafeRawBufferPointer(start: job.to, count: job.bytes)))
+  }
+}
+
+/// Makes copies take as long as a link of a given speed would.
+struct Pace {
+  let bytesPerSecond: Int?
+  private var freeAtNs: UInt64 = 0
+
+  init(bytesPerSecond: Int?) { self.bytesPerSecond = bytesPerSecond }
+
+  mutating func wait(for bytes: Int) {
+    guard let bytesPerSecond else { return }
+    let now = MonotonicClock.nowNs()
+    freeAtNs = max(freeAtNs, now) + UInt64(Double(bytes) / Double(bytesPerSecond) * 1e9)
+    // Sleeping is only exact to some tens of microseconds: short debts add up until they are worth it.
+    guard freeAtNs > now + 50_000 else { return }
+    var pause = timespec(tv_sec: Int((freeAtNs - now) / 1_000_000_000), tv_nsec: Int((freeAtNs - now) % 1_000_000_000))
+    nanosleep(&pause, nil)
+  }
+}
+
+/// Time that only goes forward.
+public enum MonotonicClock {
+  public static func nowNs() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+  public static func nowMs() -> UInt64 { nowNs() / 1_000_000 }
+}

@@ -1,0 +1,40 @@
+import Synchronization
+public import TierCore
+
+extension Engine: SessionHost {
+  /// A worker's session; its tenant is its uid.
+  public func connect(peer: PeerCredentials, outbox: any ReplyOutbox) throws -> any HostedSession {
+    let id = state.withLock { state in
+      state.lastSession += 1
+      let id = SessionID(state.lastSession)
+      state.outboxes[id] = outbox
+      state.peers[id] = SessionPeer(credentials: peer, connectedAtMs: MonotonicClock.nowMs())
+      carryOut(state.core.handle(.connected(id, TenantID(peer.uid))), &state)
+      return id
+    }
+    return EngineSession(engine: self, id: id)
+  }
+
+  func disconnect(_ id: SessionID) {
+    state.withLock { state in
+      state.outboxes[id] = nil
+      state.peers[id] = nil
+      carryOut(state.core.handle(.disconnected(id)), &state)
+    }
+  }
+}
+
+/// One connection's side of the engine.
+final class EngineSession: HostedSession {
+  private let engine: Engine
+  private let id: SessionID
+
+  init(engine: Engine, id: SessionID) {
+    self.engine = engine
+    self.id = id
+  }
+
+  func handle(_ request: Request) { engine.handle(.request(id, request)) }
+  func statistics() -> StoreStatistics { engine.statistics() }
+  func disconnect() { engine.disconnect(id) }
+}
