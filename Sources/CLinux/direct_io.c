@@ -1,0 +1,46 @@
+#define _GNU_SOURCE
+#include "direct_io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int tier_file_open(int directory, const char *name, bool create, bool direct) {
+  int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  if (create) flags |= O_CREAT | O_EXCL;
+  if (direct) flags |= O_DIRECT;
+  int fd;
+  do {
+    fd = openat(directory, name, flags, 0600);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) return -errno;
+  // A FIFO or a device planted under a segment's name must not be read from or waited for.
+  struct stat status;
+  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    close(fd);
+    return -EINVAL;
+  }
+  return fd;
+}
+
+int tier_file_preallocate(int fd, int64_t bytes) {
+  int rc;
+  do {
+    rc = fallocate(fd, 0, 0, bytes);
+  } while (rc != 0 && errno == EINTR);
+  if (rc == 0) return 0;
+  if (errno != EOPNOTSUPP) return -errno;
+  do {
+    rc = ftruncate(fd, bytes);
+  } while (rc != 0 && errno == EINTR);
+  return rc == 0 ? 0 : -errno;
+}
+
+int tier_directory_open(const char *path) {
+  int fd;
+  do {
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  } while (fd < 0 && errno == EINTR);
+  return fd < 0 ? -errno : fd;
+}

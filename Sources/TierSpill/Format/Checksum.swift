@@ -1,0 +1,6 @@
+import CXXHash
+
+/// XXH3-64 (seed 0), the checksum of everything: headers, stored bytes, original bytes.
+public enum Checksum {
+  public static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 { XXH3_64bits(bytes.baseAddress, bytes.count) }
+}

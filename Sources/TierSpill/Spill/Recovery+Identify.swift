@@ -1,0 +1,128 @@
+/// A file with a segment's name, open, with what its header says or, where that is damaged, what its name does.
+struct Candidate {
+  let file: any SpillFile
+  let bytes: Int
+  var header: SegmentHeader
+  let headerIsDamaged: Bool
+}
+
+extension Recovery {
+  /// Opens the files that could be segments of ours, in the order of their numbers, and sets the others aside.
+  mutating func openCandidates(_ entries: [DiskEntry]) -> [Candidate] {
+    var candidates: [Candidate] = []
+    for entry in entries.sorted(by: { $0.name < $1.name }) where entry.name != StoreIdentity.fileName {
+      guard !entry.name.hasSuffix(".new") || !entry.isRegular else { continue }
+      guard let number = SegmentName.number(of: entry.name) else {
+        setAside(entry.name, entry.bytes, .unknownName)
+        continue
+      }
+      guard entry.isRegular, entry.bytes <= SegmentSize.saneBytes, let file = try? open(entry) else {
+        setAside(entry.name, entry.bytes, .unreadable)
+        continue
+      }
+      switch file.parsed {
+      case .newer(let version):
+        file.file.close()
+        setAside(entry.name, entry.bytes, .newerFormat(version: version))
+      case .header(let header) where header.number != number:
+        file.file.close()
+        setAside(entry.name, entry.bytes, .misnamed)
+      case .header(let header):
+        candidates.append(
+          Candidate(file: file.file, bytes: entry.bytes, header: header, headerIsDamaged: false))
+      case .damaged:
+        let assumed = SegmentHeader(
+          store: store, number: number, segmentBytes: entry.bytes, alignBytes: disk.alignBytes)
+        candidates.append(Candidate(file: file.file, bytes: entry.bytes, header: assumed, headerIsDamaged: true))
+      }
+    }
+    return candidates
+  }
+
+  private func open(_ entry: DiskEntry) throws(SpillError) -> (file: any SpillFile, parsed: SegmentHeader.Parsed) {
+    let file = try disk.open(entry.name, alignBytes: disk.alignBytes)
+    let parsed: SegmentHeader.Parsed
+    do throws(SpillError) {
+      parsed = try withFirstBytes(of: file) { SegmentHeader.decode($0) }
+    } catch {
+      file.close()
+      throw error
+    }
+    guard case .header(let header) = parsed, header.alignBytes < disk.alignBytes else { return (file, parsed) }
+    // Written where the device's unit was smaller: read through the page cache.
+    file.close()
+    return (try disk.open(entry.name, alignBytes: header.alignBytes), parsed)
+  }
+
+  /// The first sector, zeros where the file is shorter.
+  private func withFirstBytes<Result>(
+    of file: any SpillFile, _ body: (UnsafeRawBufferPointer) -> Result
+  ) throws(SpillError) -> Result {
+    try Self.sector().withBytes { bytes throws(SpillError) in
+      _ = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<disk.alignBytes]), at: 0)
+      return body(UnsafeRawBufferPointer(bytes))
+    }
+  }
+
+  /// A zeroed sector of whatever size.
+  private static func sector() throws(SpillError) -> AlignedBuffer {
+    guard let buffer = AlignedBuffer(bytes: RecordHeader.mostAlignBytes) else {
+      throw .io(operation: "allocation", file: "header buffer", errno: 12)
+    }
+    buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    return buffer
+  }
+
+  /// Whose store this is: the identity file says; where it is damaged or missing, most of the segments do; an empty
+  /// directory becomes a new store. Segments of other stores are set aside.
+  mutating func identify(_ candidates: inout [Candidate], _ entries: [DiskEntry]) throws(SpillError) {
+    let identityEntry = entries.first { $0.name == StoreIdentity.fileName }
+    var known: StoreIdentity?
+    if identityEntry != nil, let file = try? disk.open(StoreIdentity.fileName, alignBytes: disk.alignBytes) {
+      defer { file.close() }
+      known = (try? withFirstBytes(of: file) { StoreIdentity.decode($0) }) ?? nil
+    }
+    store = known ?? Self.majority(candidates) ?? .random()
+    if known == nil { try writeIdentity() }
+    state.fileBytes += max(identityEntry?.bytes ?? 0, disk.alignBytes)
+    var ours: [Candidate] = []
+    for var candidate in candidates {
+      if candidate.headerIsDamaged {
+        // Its records say themselves whose they are.
+        candidate.header = SegmentHeader(
+          store: store, number: candidate.header.number, segmentBytes: candidate.header.segmentBytes,
+          alignBytes: candidate.header.alignBytes)
+        report.damagedSegmentHeaders += 1
+      } else if candidate.header.store != store {
+        candidate.file.close()
+        setAside(SegmentName.of(candidate.header.number), candidate.bytes, .foreignStore)
+        state.nextSegment = max(state.nextSegment, candidate.header.number + 1)
+        continue
+      }
+      ours.append(candidate)
+    }
+    candidates = ours
+  }
+
+  private static func majority(_ candidates: [Candidate]) -> StoreIdentity? {
+    var counts: [StoreIdentity: (segments: Int, highest: UInt64)] = [:]
+    for candidate in candidates where !candidate.headerIsDamaged {
+      let count = counts[candidate.header.store, default: (0, 0)]
+      counts[candidate.header.store] = (count.segments + 1, max(count.highest, candidate.header.number))
+    }
+    return counts.max { ($0.value.segments, $0.value.highest) < ($1.value.segments, $1.value.highest) }?.key
+  }
+
+  private func writeIdentity() throws(SpillError) {
+    let unfinished = StoreIdentity.fileName + ".new"
+    let file = try disk.create(unfinished, bytes: disk.alignBytes)
+    defer { file.close() }
+    try Self.sector().withBytes { bytes throws(SpillError) in
+      store.encode(into: bytes)
+      try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<disk.alignBytes]), at: 0)
+    }
+    try file.syncData()
+    try disk.rename(unfinished, to: StoreIdentity.fileName)
+    try disk.syncDirectory()
+  }
+}
