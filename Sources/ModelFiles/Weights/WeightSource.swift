@@ -1,0 +1,21 @@
+/// Named tensors of one model, whichever files hold them. Names are canonical (see `TensorName`).
+public protocol WeightSource: Sendable {
+  /// Every tensor's canonical name, sorted.
+  var names: [String] { get }
+  /// Nil where there is none of that name.
+  func find(_ name: String) -> TensorView?
+  /// What to name in errors: the file or directory.
+  var path: String { get }
+}
+
+extension WeightSource {
+  /// The tensor `name` of exactly `shape` (outermost first).
+  /// - Throws: `.missingTensor`, `.wrongShape`.
+  public func tensor(_ name: String, shape: [Int]) throws(ModelFileError) -> TensorView {
+    guard let view = find(name) else { throw .missingTensor(path: path, name: name) }
+    guard view.shape == shape else {
+      throw .wrongShape(path: path, name: name, expected: shape, found: view.shape)
+    }
+    return view
+  }
+}
