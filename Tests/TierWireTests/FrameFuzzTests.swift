@@ -35,7 +35,11 @@ import TierCore
 
   @Test func mutatedClientFramesNeverTrap() throws {
     var r = Seeded(41)
-    let seeds = try Self.seeds({ let m = Samples.clientMessage(&$0); return (m, try m.frame()) }, &r)
+    let seeds = try Self.seeds(
+      {
+        let m = Samples.clientMessage(&$0)
+        return (m, try m.frame())
+      }, &r)
     var accepted = 0
     for i in 0..<100_000 {
       let frame = Self.mutate(seeds[i % seeds.count], &r)
@@ -53,7 +57,11 @@ import TierCore
 
   @Test func mutatedServerFramesNeverTrap() throws {
     var r = Seeded(42)
-    let seeds = try Self.seeds({ let m = Samples.serverMessage(&$0); return (m, try m.frames()[0]) }, &r)
+    let seeds = try Self.seeds(
+      {
+        let m = Samples.serverMessage(&$0)
+        return (m, try m.frames()[0])
+      }, &r)
     var accepted = 0
     for i in 0..<100_000 {
       let frame = Self.mutate(seeds[i % seeds.count], &r)

@@ -158,7 +158,8 @@ import TierCore
     #expect(try ArenaDescription.list(.with { $0.arenas = [good] }).count == 1)
     let changes: [(Comment, (inout WireArena) -> Void)] = [
       ("no role", { $0.role = .unspecified }), ("slot of no bytes", { $0.slotBytes = 0 }),
-      ("huge slot", { $0.slotBytes = .max }), ("no slots", { $0.slotCount = 0 }), ("generations", { $0.role = .generations }),
+      ("huge slot", { $0.slotBytes = .max }), ("no slots", { $0.slotCount = 0 }),
+      ("generations", { $0.role = .generations }),
       ("tier", { $0.tier = .UNRECOGNIZED(9) }),
     ]
     for (what, change) in changes {

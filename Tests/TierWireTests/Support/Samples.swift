@@ -193,11 +193,15 @@ enum Samples {
 }
 
 extension ClientMessage {
-  init(_ frame: [UInt8]) throws(FrameError) { self = try frame.withFrame { f throws(FrameError) in try Self(frame: f) } }
+  init(_ frame: [UInt8]) throws(FrameError) {
+    self = try frame.withFrame { f throws(FrameError) in try Self(frame: f) }
+  }
 }
 
 extension ServerMessage {
-  init(_ frame: [UInt8]) throws(FrameError) { self = try frame.withFrame { f throws(FrameError) in try Self(frame: f) } }
+  init(_ frame: [UInt8]) throws(FrameError) {
+    self = try frame.withFrame { f throws(FrameError) in try Self(frame: f) }
+  }
 }
 
 extension [UInt8] {
