@@ -144,6 +144,7 @@ extension SocketTests {
         more[0].end()
         #expect(eventually { server.connectionCount == 2 })
         _ = try WorkerClient.connect(path: directory.socket, name: "again")
+        withExtendedLifetime(more) {}
       }
     }
 
@@ -179,18 +180,29 @@ extension SocketTests {
       #expect(eventually { openDescriptors() == before })
     }
 
-    @Test func aClientThatReadsLateGetsEverything() throws {
-      let count = 3000
+    /// New replies arise while the backlog is read: none may overtake it.
+    @Test func aClientThatReadsLateGetsEverythingInOrder() throws {
+      let (backlog, more) = (1000, 500)
+      let next = Atomic(0)
       let host = TrivialHost(onRequest: { request, outbox in
-        guard case .acquire = request else { return false }
-        for block in 0..<count { outbox.send([.lost(SequenceID(1), layer: 0, block: block * 2)]) }
-        return true
+        let count =
+          switch request {
+          case .acquire: backlog
+          case .release: 1
+          default: 0
+          }
+        for _ in 0..<count {
+          let block = next.add(1, ordering: .relaxed).oldValue
+          outbox.send([.lost(SequenceID(1), layer: 0, block: block * 2)])
+        }
+        return count > 0
       })
       try withServer(host) { _ in
         let client = try WorkerClient.connect(path: directory.socket, name: "late")
         try client.send(.acquire(SequenceID(1), chunk: 0, layer: 0, blocks: 0..<1))
-        usleep(100_000)
-        for block in 0..<count {
+        #expect(eventually { next.load(ordering: .relaxed) == backlog })
+        for block in 0..<(backlog + more) {
+          if block < more { try client.send(.release(SequenceID(1), layer: 0, blocks: 0..<1)) }
           #expect(try client.receive(timeoutMs: 5000) == .lost(SequenceID(1), layer: 0, block: block * 2))
         }
       }
