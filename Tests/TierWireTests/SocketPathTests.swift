@@ -96,7 +96,13 @@ extension SocketTests {
       }
     }
 
-    @Test func aServerOfAnotherUserIsNotTrusted() throws {
+    @Test func onlyRootOneselfAndTheNamedAreTrusted() throws {
+      #expect(WorkerClient.isTrusted(server: 0, by: 1000, []) && WorkerClient.isTrusted(server: 1000, by: 1000, []))
+      #expect(!WorkerClient.isTrusted(server: 1001, by: 1000, []) && !WorkerClient.isTrusted(server: 1000, by: 0, []))
+      #expect(WorkerClient.isTrusted(server: 1001, by: 1000, [1001]))
+    }
+
+    @Test func theServersCredentialsAreTheKernels() throws {
       let server = try listen()
       defer { server.stop() }
       let socket = FrameSocket(owning: tierd_socket())
