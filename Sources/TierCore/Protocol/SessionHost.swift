@@ -84,7 +84,7 @@ public enum ProtocolLimits {
   public static let frameBytes = 64 << 10
   /// Descriptors in one message, and so arenas in one announcement frame.
   public static let descriptorsPerMessage = 16
-  /// Replies that wait for a worker to read before it is disconnected.
+  /// Frames of replies that wait for a worker to read before it is disconnected.
   public static let queuedReplies = 4096
   /// Bytes of a client's name.
   public static let clientNameBytes = 64

@@ -28,10 +28,14 @@ extension WorkerClient {
     guard tierd_peer_credentials(socket.descriptor, &peer) == 0 else {
       throw .unavailable("cannot tell who listens on \(path): \(errorText(errno))")
     }
-    guard peer.uid == 0 || peer.uid == geteuid() || servers.contains(peer.uid) else {
+    guard isTrusted(server: peer.uid, by: geteuid(), servers) else {
       throw .unavailable("uid \(peer.uid) listens on \(path), neither root nor you: not trusted")
     }
     return peer.pid
+  }
+
+  static func isTrusted(server: UInt32, by own: UInt32, _ servers: Set<UInt32>) -> Bool {
+    server == 0 || server == own || servers.contains(server)
   }
 
   static func greet(

@@ -39,11 +39,7 @@ final class ConnectionOutbox: ReplyOutbox {
   func send(_ replies: [Reply]) {
     guard !replies.isEmpty else { return }
     do throws(FrameError) {
-      let frames = try ReplyFrames.encode(replies)
-      // Runs share a frame; the limit counts what the worker is told, not how it is packed.
-      let extra = replies.count - frames.count
-      let outgoing = frames.enumerated().map { OutgoingFrame(bytes: $1, replies: $0 == 0 ? 1 + extra : 1) }
-      enqueue(outgoing, last: false)
+      enqueue(try ReplyFrames.encode(replies).map { OutgoingFrame(bytes: $0) }, last: false)
     } catch {
       fail(Failure(.unavailable, "the store's reply does not fit the protocol: \(error.message)"))
     }

@@ -7,19 +7,16 @@ struct OutgoingFrame {
   let bytes: [UInt8]
   /// Owned: closed when the frame is sent or dropped.
   var descriptors: [Int32] = []
-  /// Replies in the frame: what the queue's limit counts.
-  var replies = 1
 
   func discard() {
     for descriptor in descriptors { close(descriptor) }
   }
 }
 
-/// Frames that wait for a worker to read. Bounded in replies and in bytes.
+/// Frames that wait for a worker to read. Bounded in number and in bytes.
 struct OutgoingQueue {
   private var frames: [OutgoingFrame] = []
   private var head = 0
-  private var replies = 0
   private var bytes = 0
 
   static let bytesMax = 8 << 20
@@ -28,11 +25,10 @@ struct OutgoingQueue {
 
   /// False where it is full; the frame is discarded then.
   mutating func append(_ frame: OutgoingFrame) -> Bool {
-    guard replies + frame.replies <= ProtocolLimits.queuedReplies, bytes + frame.bytes.count <= Self.bytesMax else {
+    guard frames.count - head < ProtocolLimits.queuedReplies, bytes + frame.bytes.count <= Self.bytesMax else {
       frame.discard()
       return false
     }
-    replies += frame.replies
     bytes += frame.bytes.count
     frames.append(frame)
     return true
@@ -72,7 +68,6 @@ struct OutgoingQueue {
   private mutating func removeFirst() {
     let frame = frames[head]
     frame.discard()
-    replies -= frame.replies
     bytes -= frame.bytes.count
     head += 1
   }

@@ -50,7 +50,9 @@ public final class WorkerServer: Sendable {
     report: @escaping @Sendable (String) -> Void
   ) throws(WorkerServerError) {
     var wake: (Int32, Int32) = (-1, -1)
-    let made = withUnsafeMutableBytes(of: &wake) { tierd_socketpair($0.baseAddress!.assumingMemoryBound(to: Int32.self)) }
+    let made = withUnsafeMutableBytes(of: &wake) {
+      tierd_socketpair($0.baseAddress!.assumingMemoryBound(to: Int32.self))
+    }
     guard made == 0 else {
       let cause = errno
       listener.remove()
