@@ -29,7 +29,7 @@ struct ControlResponder: HTTPResponder {
       return try await answer(request, context)
     } catch let error as ControlError {
       return Self.error(error)
-    } catch let error as HTTPError where error.status == .contentTooLarge {
+    } catch is NIOTooManyBytesError {
       return Self.error(
         ControlError(status: 413, message: "the body exceeds \(ControlLimits.requestBodyBytes) bytes"))
     } catch {

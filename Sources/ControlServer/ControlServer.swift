@@ -17,6 +17,9 @@ public struct ControlServer: Service {
   private let policy: AccessPolicy
   private let logger: Logger
 
+  /// One thread is plenty, and it lives as long as the process: connections may end after their server.
+  private static let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
   /// Throws where `socketPath` cannot be a socket's. Its directory has to be there, open to whom the socket is for
   /// (0750). Bound in `run`.
   public init(
@@ -32,16 +35,14 @@ public struct ControlServer: Service {
   /// the path is taken, is no socket or belongs to another.
   public func run() async throws {
     try socket.clearStale()
-    let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let threads = NIOThreadPool(numberOfThreads: 4)
     threads.start()
     defer {
       unlink(socket.path)
       threads.shutdownGracefully { _ in }
-      loop.shutdownGracefully { _ in }
     }
     let modeFault = Mutex<SocketPath.Fault?>(nil)
-    try await application(loop: loop, threads: threads) { channel in
+    try await application(threads: threads) { channel in
       guard chmod(socket.path, 0o660) == 0 else {
         let why = String(cString: strerror(errno))
         modeFault.withLock { $0 = .init("cannot open \(socket.path) to its group: \(why)") }
@@ -53,7 +54,7 @@ public struct ControlServer: Service {
   }
 
   private func application(
-    loop: MultiThreadedEventLoopGroup, threads: NIOThreadPool,
+    threads: NIOThreadPool,
     onServerRunning: @escaping @Sendable (any Channel) async -> Void
   ) -> some ApplicationProtocol {
     let counts = ConnectionCounts()
@@ -71,7 +72,7 @@ public struct ControlServer: Service {
         address: .unixDomainSocket(path: socket.path), serverName: "tierd", backlog: 64,
         availableConnectionsDelegate: .maximum(ConnectionLimits.total, logger: quiet)),
       onServerRunning: onServerRunning,
-      eventLoopGroupProvider: .shared(loop),
+      eventLoopGroupProvider: .shared(Self.loop),
       logger: quiet)
   }
 }
