@@ -15,6 +15,10 @@ let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -50,6 +54,9 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     // Structured logs.
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    // The types of requests and of sockets that Hummingbird's interface shows.
+    .package(url: "https://github.com/apple/swift-http-types.git", from: "1.5.1"),
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
     // The configuration file is YAML: comments, and sizes as people write them.
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
   ],
@@ -71,9 +78,13 @@ let package = Package(
     library("TierMemory", ["TierCore", "CLinux"]),
     library("TierSpill", ["TierCore", "CLinux", "CLZ4", "CXXHash"]),
     library("TierEngine", ["TierCore", "TierMemory", "TierSpill", "ControlAPI", "CLinux"]),
-    library("TierWire", ["TierCore", "CLinux", protobuf]),
+    .target(
+      name: "TierWire", dependencies: ["TierCore", "CLinux", protobuf], exclude: ["Messages/worker.proto"],
+      swiftSettings: strict),
     library("ControlAPI", ["TierCore"]),
-    library("ControlServer", ["ControlAPI", "TierCore", "TierEngine", "CLinux", hummingbird, lifecycle, logging]),
+    library("ControlServer", ["ControlAPI", "TierCore", hummingbird, httpTypes, lifecycle, logging, nioCore, nioPosix]),
+    library("ControlClient", ["ControlAPI"]),
+    library("DaemonConfig", ["TierCore", "ControlAPI", yams]),
     library("Inference", ["TierCore", "TierIdentity", "ModelFiles", "CKernels", "COneDNN"]),
     library("TierTesting", ["TierCore"]),
 
@@ -81,25 +92,27 @@ let package = Package(
     command(
       "tierd",
       [
-        "TierCore", "TierEngine", "TierWire", "ControlAPI", "ControlServer", arguments, lifecycle, logging, yams,
+        "TierCore", "TierEngine", "TierSpill", "TierWire", "ControlAPI", "ControlServer", "DaemonConfig", arguments,
+        lifecycle, logging, unixSignals,
       ]),
-    command("tierctl", ["ControlAPI", "CLinux", arguments]),
-    command("tier-worker", ["TierCore", "TierEngine", "TierWire", "Inference", "ModelFiles", arguments]),
+    command("tierctl", ["TierCore", "ControlAPI", "ControlClient", arguments]),
+    command(
+      "tier-worker",
+      ["TierCore", "TierIdentity", "TierEngine", "TierSpill", "TierWire", "Inference", "ModelFiles", arguments]),
     command("tier-simulate", ["TierCore", "TierTesting", arguments]),
-    command("tier-bench", ["TierCore", "TierEngine", "TierWire", "TierSpill", arguments]),
 
     // Tests: one target per library, and real processes end to end.
     tests("TierCoreTests", ["TierCore", "TierTesting"]),
-    tests("TierIdentityTests", ["TierIdentity", "TierCore"]),
+    tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
-    tests("TierMemoryTests", ["TierMemory", "TierCore"]),
-    tests("TierSpillTests", ["TierSpill", "TierCore", "TierTesting"]),
+    tests("TierSpillTests", ["TierSpill", "TierCore", "CXXHash"]),
     tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
-    tests("ControlTests", ["ControlAPI"]),
-    tests("CKernelsTests", ["CKernels"]),
-    tests("InferenceTests", ["Inference", "ModelFiles", "TierCore", "TierEngine"], resources: [.copy("Fixtures")]),
-    tests("EndToEndTests", ["ControlAPI"]),
+    tests(
+      "ControlTests",
+      ["TierCore", "ControlAPI", "ControlClient", "ControlServer", "DaemonConfig", "tierd", "tierctl", logging]),
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], exclude: ["Fixtures"], swiftSettings: strict),
+    tests("InferenceTests", ["Inference", "ModelFiles", "TierCore"], resources: [.copy("Fixtures")]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

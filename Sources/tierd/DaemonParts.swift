@@ -2,6 +2,10 @@ import ControlAPI
 import DaemonConfig
 import Logging
 import ServiceLifecycle
+import TierCore
+import TierEngine
+import TierSpill
+import TierWire
 
 /// What runs besides the control socket.
 struct DaemonParts {
@@ -13,5 +17,39 @@ struct DaemonParts {
 
 /// Makes the store and the worker socket's server. Throws an `ExitingError` where they cannot be had.
 func makeDaemonParts(_ configuration: DaemonConfiguration, logger: Logger) throws -> DaemonParts {
-  DaemonParts(store: IdleStore(configuration), services: [])
+  let engine = try openEngine(configuration, logger)
+  let instance = StoreInstance()
+  do {
+    let server = try WorkerServer(path: configuration.workerSocketPath, host: engine, store: instance) { line in
+      logger.notice("\(line)")
+    }
+    logger.info("workers may connect", metadata: ["socket": "\(configuration.workerSocketPath)"])
+    return DaemonParts(
+      store: EngineControl(engine, instance: "\(instance)"), services: [StoreService(engine, server, logger)])
+  } catch let error as WorkerServerError {
+    engine.stop()
+    throw StoreFault.socket(error.description)
+  }
+}
+
+private func openEngine(_ configuration: DaemonConfiguration, _ logger: Logger) throws -> Engine {
+  let options = EngineOptions(
+    deviceBytes: configuration.deviceBudgetBytes, hostBytes: configuration.hostBudgetBytes, diskBytes: configuration.diskBudgetBytes,
+    spillDirectory: configuration.spillDirectory,
+    linkBytesPerSecond: configuration.emulatedLinkBytesPerS, report: { logger.warning("\($0)") })
+  do throws(SpillError) {
+    let engine = try Engine(options)
+    if let found = engine.spill?.recovery {
+      logger.info(
+        "spill opened",
+        metadata: [
+          "records": "\(found.records)", "stored": "\(ByteCount.text(found.storedBytes))",
+          "torn_tails": "\(found.tornTails)", "damaged_regions": "\(found.damagedRegions)",
+          "set_aside": "\(found.setAside.count)",
+        ])
+    }
+    return engine
+  } catch {
+    throw StoreFault(error)
+  }
 }

@@ -1,0 +1,104 @@
+import ArgumentParser
+import FoundationEssentials
+import Inference
+import TierCore
+
+struct Run: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Reads a prompt and answers it.")
+
+  @OptionGroup var shared: SharedOptions
+
+  @Option(help: .init("The prompt.", valueName: "text"))
+  var prompt: String?
+
+  @Option(help: .init("A file that holds the prompt.", valueName: "file"))
+  var promptFile: String?
+
+  @Option(help: .init("Tokens to answer with at most.", valueName: "tokens"))
+  var maxNewTokens = 128
+
+  @Option(help: .init("0 takes the likeliest token; more is more varied.", valueName: "number"))
+  var temperature: Float = 0
+
+  @Option(help: .init("With a temperature: sample from the likeliest tokens of this mass.", valueName: "number"))
+  var topP: Float = 1
+
+  @Option(help: .init("Of the sampling.", valueName: "number"))
+  var seed: UInt64 = 0
+
+  @Flag(help: "Take the prompt as it is, without the chat template.")
+  var raw = false
+
+  @Flag(help: "Read more than the model was trained for.")
+  var beyondContext = false
+
+  struct Output: Encodable {
+    let text: String
+    let tokenIds: [UInt32]
+    let run: RunReport
+
+    func encode(to encoder: any Encoder) throws {
+      try run.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(text, forKey: .text)
+      try container.encode(tokenIds, forKey: .tokenIds)
+    }
+    private enum CodingKeys: CodingKey { case text, tokenIds }
+  }
+
+  func run() throws { try WorkerFault.reporting(answer) }
+
+  private func answer() throws {
+    guard maxNewTokens >= 0, maxNewTokens <= 1 << 20 else { throw WorkerFault.usage("--max-new-tokens \(maxNewTokens)") }
+    let text = try promptText()
+    var sampler = try Sampler(
+      temperature > 0 ? .nucleus(temperature: temperature, topP: topP) : .greedy, seed: seed)
+    let reader = try Reader(shared)
+    let tokenizer = Tokenizer(reader.checkpoint.tokenizer)
+    let tokens =
+      raw ? tokenizer.beginTokens + tokenizer.encode(text) : try ChatML(tokenizer).encode([ChatMessage(.user, text)])
+    try reader.check(tokens)
+    let store = try Store(shared)
+    defer { store.close() }
+    let before = try store.session.statistics()
+    let kv = try reader.sequence(
+      shared, store.session, tokens: tokens.count + maxNewTokens, beyondContext: beyondContext)
+    let bar = ProgressBar(label: "reading")
+    var chunks = 0
+    let prefill = try Prefill(chunkTokens: reader.chunkTokens).run(tokens, model: reader.model, kv: kv) { progress in
+      chunks = progress.chunks
+      if Terminal.errorIsTerminal { bar.show(progress, try store.session.statistics()) }
+    }
+    bar.clear()
+    let lastRow = (prefill.computedTokens - 1) % reader.chunkTokens
+    var decoder = StreamingDecoder(tokenizer, skippingSpecial: true)
+    var said = ""
+    func say(_ piece: String) {
+      said += piece
+      if !shared.json { Terminal.output(piece) }
+    }
+    let answered = try Decoder(model: reader.model, kv: kv).run(
+      count: maxNewTokens, afterRow: lastRow, choose: { try sampler.next($0) }, isEnd: tokenizer.endTokens.contains
+    ) { say(try decoder.append($0)) }
+    say(decoder.finish())
+    try kv.close()
+    let report = RunReport(prefill, kv.statistics, before, try store.session.statistics(), chunks: chunks)
+    if !shared.json { Terminal.output("\n\n" + report.table) }
+    try WorkerJSON.deliver(Output(text: said, tokenIds: answered, run: report), shared)
+  }
+
+  private func promptText() throws -> String {
+    switch (prompt, promptFile) {
+    case (let text?, nil): return text
+    case (nil, let path?):
+      guard let data = FileManager.default.contents(atPath: path) else {
+        throw WorkerFault(message: "cannot read \(path): is it there, and yours to read?", exitCode: 74)
+      }
+      guard let text = String(data: data, encoding: .utf8) else {
+        throw WorkerFault(message: "\(path) is not UTF-8 text", exitCode: 64)
+      }
+      return text
+    default: throw WorkerFault.usage("give one of --prompt and --prompt-file")
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import TierSpill
+
+/// The daemon cannot have its store.
+enum StoreFault: ExitingError, Equatable {
+  case configuration(String)
+  case socket(String)
+  case taken(String)
+  case inputOutput(String)
+
+  init(_ error: SpillError) {
+    self =
+      switch error {
+      case .capTooSmall, .unsafeDirectory, .blockTooLarge: .configuration(error.message)
+      case .locked: .taken(error.message)
+      default: .inputOutput(error.message)
+      }
+  }
+
+  var message: String {
+    switch self {
+    case .configuration(let text), .socket(let text), .taken(let text), .inputOutput(let text): text
+    }
+  }
+
+  var exitCode: Int32 {
+    switch self {
+    case .configuration, .socket: 78
+    case .taken: 75
+    case .inputOutput: 74
+    }
+  }
+}
