@@ -42,21 +42,23 @@ extension SocketTests {
     }
 
     @Test func repliesFromOtherThreadsKeepTheirOrder() throws {
+      let sender = Mutex<SystemThread?>(nil)
       let host = TrivialHost(onRequest: { request, outbox in
         guard case .close = request else { return false }
-        _ = try? SystemThread.start("test") {
+        let thread = try? SystemThread.start("test") {
           for block in 0..<2000 { outbox.send([.durable(SequenceID(1), layer: 0, block: block)]) }
         }
+        sender.withLock { $0 = thread }
         return true
       })
       let server = try WorkerServer(path: directory.socket, host: host)
       defer { server.stop() }
       let client = try WorkerClient.connect(path: directory.socket, name: "test")
       try client.send(.close(SequenceID(1)))
-      usleep(50_000)
       for block in 0..<2000 {
         #expect(try client.receive(timeoutMs: 5000) == .durable(SequenceID(1), layer: 0, block: block))
       }
+      sender.withLock { $0.take() }?.join()
     }
 
     @Test func aViolationIsToldAndEndsTheSession() throws {
