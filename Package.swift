@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 // The arrows between targets point one way: core <- {memory, spill, wire, inference} <- engine <- commands.
@@ -45,7 +46,7 @@ let package = Package(
     // Block ids and model fingerprints are SHA-256 chains; a vetted implementation, hardware-accelerated.
     .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
     // The worker protocol's messages: any language can speak them.
-    .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+    .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0", traits: []),
     // Command lines with --help, and errors that name the flag.
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
     // HTTP on the control socket. Without traits: no TLS, no Foundation networking.
@@ -117,3 +118,10 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
 )
+
+// libFuzzer drivers, built only when asked for: docs/testing.md says how.
+if ProcessInfo.processInfo.environment["TIERD_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "frame-fuzzer", dependencies: ["TierWire"], path: "Tests/FrameFuzzer", swiftSettings: strict))
+}
