@@ -37,6 +37,15 @@ public final class MappedFile: @unchecked Sendable {
     buffer = UnsafeRawBufferPointer(start: start, count: count)
   }
 
+  /// Nil where there is no such file.
+  static func ifPresent(path: String) throws(ModelFileError) -> MappedFile? {
+    do {
+      return try MappedFile(path: path)
+    } catch .missing {
+      return nil
+    }
+  }
+
   deinit {
     if let start = buffer.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), buffer.count) }
   }

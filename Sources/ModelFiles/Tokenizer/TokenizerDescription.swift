@@ -25,6 +25,8 @@ public struct TokenizerDescription: Sendable {
   public let preTokenizer: PreTokenizer
   /// A piece that is a token as a whole is that token, whatever the merges say (Llama 3).
   public let ignoresMergesForWholeTokens: Bool
+  /// Text is brought to Unicode normalisation form C first (Qwen 2's tokenizer.json).
+  public let normalizesNFC: Bool
   public let addsBeginToken: Bool
   public let beginToken: Int?
   /// Tokens that end a reply.

@@ -37,3 +37,16 @@ public enum StorageType: String, Sendable, Hashable, CaseIterable {
     return overflow ? nil : bytes
   }
 }
+
+extension StorageType {
+  /// Bytes of a tensor of `shape`, outermost dimension first; nil where that is no whole number of blocks or overflows.
+  func totalBytes(shape: [Int]) -> Int? {
+    guard let columns = shape.last, var total = rowBytes(columns: columns) else { return nil }
+    for dimension in shape.dropLast() {
+      let (product, overflow) = total.multipliedReportingOverflow(by: dimension)
+      guard !overflow, dimension >= 0 else { return nil }
+      total = product
+    }
+    return total
+  }
+}

@@ -20,6 +20,17 @@ public struct TensorView: Sendable {
   public var elements: Int { rows * columns }
   public let rowBytes: Int
 
+  /// The caller has checked that `unsafeBytes` holds exactly `shape` in `type`.
+  init(name: String, shape: [Int], type: StorageType, unsafeBytes: MappedBytes, rowOrder: RowOrder) {
+    self.name = name
+    self.shape = shape
+    self.type = type
+    self.unsafeBytes = unsafeBytes
+    self.rowOrder = rowOrder
+    rowBytes = type.rowBytes(columns: shape.last ?? 1) ?? 0
+    precondition(rowBytes * rows == unsafeBytes.count, "\(name): \(shape) in \(unsafeBytes.count) bytes")
+  }
+
   /// Every byte in file order; rows are canonical only where `rowOrder` is `.canonical`.
   public func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
     defer { withExtendedLifetime(unsafeBytes) {} }
