@@ -22,11 +22,11 @@ public struct TokenizerDescription: Sendable {
   /// Pairs of token ids, most urgent first, with the id of what they make.
   public let merges: [Merge]
   public let addedTokens: [AddedToken]
-  public let preTokenizer: PreTokenizer
+  public internal(set) var preTokenizer: PreTokenizer
   /// A piece that is a token as a whole is that token, whatever the merges say (Llama 3).
   public let ignoresMergesForWholeTokens: Bool
   /// Text is brought to Unicode normalisation form C first (Qwen 2's tokenizer.json).
-  public let normalizesNFC: Bool
+  public internal(set) var normalizesNFC: Bool
   public let addsBeginToken: Bool
   public let beginToken: Int?
   /// Tokens that end a reply.
@@ -38,5 +38,15 @@ public struct TokenizerDescription: Sendable {
     public let left: Int32
     public let right: Int32
     public let result: Int32
+  }
+}
+
+extension TokenizerDescription {
+  /// The same vocabulary under other rules: for files that do not say, or say wrongly, how their text was cut.
+  public func replacing(preTokenizer: PreTokenizer, normalizesNFC: Bool? = nil) -> TokenizerDescription {
+    var copy = self
+    copy.preTokenizer = preTokenizer
+    copy.normalizesNFC = normalizesNFC ?? self.normalizesNFC
+    return copy
   }
 }

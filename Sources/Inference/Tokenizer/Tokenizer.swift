@@ -1,0 +1,146 @@
+public import ModelFiles
+
+/// Byte-level BPE: text to token ids and back, as Hugging Face's tokenizers do it.
+public struct Tokenizer: Sendable {
+  /// What text that spells an added token means.
+  public enum AddedTokens: Sendable {
+    /// The token: for text that is trusted to carry control tokens.
+    case recognized
+    /// Its characters: for what users wrote.
+    case asText
+  }
+
+  public let description: TokenizerDescription
+  /// Tokens a text starts with: one or none.
+  public let beginTokens: [UInt32]
+  /// Tokens that end a reply.
+  public let endTokens: Set<UInt32>
+
+  private let preTokenizer: PreTokenizer
+  private let merger: BytePairMerger
+  private let addedTokens: AddedTokenMatcher
+  private let specialTokens: Set<UInt32>
+  /// Pieces that are tokens as a whole, where the tokenizer prefers them to merging.
+  private let wholeTokens: [[UInt8]: UInt32]
+  /// Bytes of all tokens, one after another; token i ends where i + 1 starts.
+  private let tokenBytes: [UInt8]
+  private let tokenStarts: [Int]
+
+  public init(_ description: TokenizerDescription) {
+    self.description = description
+    beginTokens = description.addsBeginToken ? description.beginToken.map { [UInt32($0)] } ?? [] : []
+    endTokens = Set(description.endTokens.map { UInt32($0) })
+    preTokenizer = PreTokenizer(kind: description.preTokenizer)
+    addedTokens = AddedTokenMatcher(description.addedTokens)
+    specialTokens = Set(description.addedTokens.filter(\.special).map { UInt32($0.id) })
+
+    let added = Set(description.addedTokens.map(\.id))
+    var byteTokens = [Int32?](repeating: nil, count: 256)
+    var wholeTokens: [[UInt8]: UInt32] = [:]
+    var tokenBytes: [UInt8] = []
+    var tokenStarts = [0]
+    for (id, text) in description.tokens.enumerated() {
+      // An added token is spelled plainly, and so is any other that leaves the alphabet.
+      let bytes = (added.contains(id) ? nil : ByteAlphabet.bytes(of: text)) ?? Array(text.utf8)
+      if !added.contains(id) {
+        if bytes.count == 1 { byteTokens[Int(bytes[0])] = Int32(id) }
+        if description.ignoresMergesForWholeTokens { wholeTokens[bytes] = UInt32(id) }
+      }
+      tokenBytes += bytes
+      tokenStarts.append(tokenBytes.count)
+    }
+    merger = BytePairMerger(merges: description.merges, byteTokens: byteTokens)
+    self.wholeTokens = wholeTokens
+    self.tokenBytes = tokenBytes
+    self.tokenStarts = tokenStarts
+  }
+
+  public var tokenCount: Int { tokenStarts.count - 1 }
+
+  /// The id of an added token, e.g. `<|im_end|>`.
+  public func addedToken(_ content: String) -> UInt32? {
+    description.addedTokens.first { $0.content == content }.map { UInt32($0.id) }
+  }
+
+  public func isSpecial(_ token: UInt32) -> Bool { specialTokens.contains(token) }
+
+  /// The bytes `token` stands for, which need not be whole characters.
+  /// - Throws: `TokenizerError.tokenOutOfRange`.
+  public func bytes(of token: UInt32) throws(TokenizerError) -> ArraySlice<UInt8> {
+    guard token < tokenCount else { throw .tokenOutOfRange(token: token, count: tokenCount) }
+    return tokenBytes[tokenStarts[Int(token)]..<tokenStarts[Int(token) + 1]]
+  }
+}
+
+extension Tokenizer {
+  /// The tokens of `text`, without `beginTokens`.
+  public func encode(_ text: String, addedTokens rule: AddedTokens = .recognized) -> [UInt32] {
+    var tokens: [UInt32] = []
+    var scratch = BytePairMerger.Scratch()
+    var text = text
+    text.withUTF8 { bytes in
+      var start = 0
+      if rule == .recognized {
+        while let (range, id) = addedTokens.first(in: bytes, from: start) {
+          encodePlain(bytes[start..<range.lowerBound], scratch: &scratch, into: &tokens)
+          tokens.append(id)
+          start = range.upperBound
+        }
+      }
+      encodePlain(bytes[start...], scratch: &scratch, into: &tokens)
+    }
+    return tokens
+  }
+
+  /// Text between added tokens, which is cut as if there were nothing around it.
+  private func encodePlain(
+    _ text: Slice<UnsafeBufferPointer<UInt8>>, scratch: inout BytePairMerger.Scratch, into tokens: inout [UInt32]
+  ) {
+    guard !text.isEmpty else { return }
+    if description.normalizesNFC, text.contains(where: { $0 >= 0x80 }) {
+      var normal = String(decoding: text, as: UTF8.self).normalizedToFormC
+      normal.withUTF8 { encodePieces($0, scratch: &scratch, into: &tokens) }
+    } else {
+      encodePieces(UnsafeBufferPointer(rebasing: text), scratch: &scratch, into: &tokens)
+    }
+  }
+
+  private func encodePieces(
+    _ text: UnsafeBufferPointer<UInt8>, scratch: inout BytePairMerger.Scratch, into tokens: inout [UInt32]
+  ) {
+    preTokenizer.forEachPiece(in: text) { range in
+      let piece = UnsafeBufferPointer(rebasing: text[range])
+      if description.ignoresMergesForWholeTokens, let token = wholeTokens[Array(piece)] {
+        tokens.append(token)
+      } else {
+        merger.encode(piece, scratch: &scratch, into: &tokens)
+      }
+    }
+  }
+
+  /// The text of `tokens`. Bytes that are no UTF-8 become U+FFFD.
+  /// - Throws: `TokenizerError.tokenOutOfRange`.
+  public func decode(_ tokens: some Sequence<UInt32>, skippingSpecial: Bool = false) throws(TokenizerError) -> String {
+    var bytes: [UInt8] = []
+    for token in tokens where !(skippingSpecial && isSpecial(token)) { bytes += try self.bytes(of: token) }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// Why tokens cannot be made or read.
+public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
+  case tokenOutOfRange(token: UInt32, count: Int)
+  case noChatTemplate
+  case unsupportedChatTemplate
+
+  public var description: String {
+    switch self {
+    case .tokenOutOfRange(let token, let count):
+      "token \(token) is out of range: the vocabulary has \(count) tokens, 0 to \(count - 1)"
+    case .noChatTemplate:
+      "the model has no chat template: give it plain text"
+    case .unsupportedChatTemplate:
+      "the model's chat template is not ChatML (<|im_start|>, <|im_end|>): give it plain text"
+    }
+  }
+}
