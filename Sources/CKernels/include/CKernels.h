@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ck_matmul.h"
+
 typedef enum { CK_SCALAR = 0, CK_AVX2 = 1, CK_AVX512 = 2, CK_AVX512_BF16 = 3, CK_AMX_BF16 = 4 } ck_level;
 // Raw values equal TierCore's ElementType.
 typedef enum { CK_F32 = 0, CK_BF16 = 1, CK_F16 = 2 } ck_dtype;
