@@ -16,6 +16,7 @@ import json
 import pathlib
 
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, LlamaConfig, LlamaForCausalLM
 
 TEXT_TOKENS = 2048
@@ -57,6 +58,14 @@ def write_text(out, model_path, text_path):
     write(out / "smollm2_gpl3_f32.json", tokens, model)
 
 
+def write_tokenizer(path, vocab_size):
+    """A directory is a model only with a tokenizer: here, one token per printable ASCII character."""
+    tokenizer = Tokenizer(models.BPE(vocab={chr(33 + i): i for i in range(vocab_size)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.save(str(path))
+
+
 def write_tiny(out):
     torch.manual_seed(TINY_SEED)
     config = LlamaConfig(
@@ -75,6 +84,7 @@ def write_tiny(out):
                 weight.uniform_(0.5, 1.5)
     model.save_pretrained(out / "tiny_llama")
     (out / "tiny_llama" / "generation_config.json").unlink(missing_ok=True)
+    write_tokenizer(out / "tiny_llama" / "tokenizer.json", config.vocab_size)
     tokens = torch.randint(0, config.vocab_size, (TINY_TOKENS,)).tolist()
     write(out / "tiny_llama_f32.json", tokens, model)
 

@@ -1,0 +1,89 @@
+import TierCore
+
+/// One layer of one chunk, as its blocks come: staging slots for its own, leases for the past ones.
+struct LayerStep {
+  enum StagingState {
+    case none
+    case asked
+    case granted([Staged])
+  }
+
+  /// A past block. `waiting`: not leased, whether asked for or not.
+  enum PastState {
+    case waiting
+    case leased(SlotRef, generation: UInt64)
+    case used
+  }
+
+  let layer: Int
+  /// Own blocks that this chunk fills.
+  let ownFull: Range<Int>
+  var staging: StagingState
+  /// Whether leases for all past blocks were asked for.
+  var isAcquired = false
+  private(set) var past: [PastState]
+  /// Leased and not handed out: in the order they became so.
+  private var arrivals: [Int] = []
+  private var taken = 0
+  private(set) var waitingCount: Int
+  private(set) var usedCount = 0
+  private(set) var lost: [Int] = []
+  /// First block not handed out, in index order.
+  private var nextInOrder = 0
+
+  init(layer: Int, ownFull: Range<Int>, pastBlocks: Int) {
+    self.layer = layer
+    self.ownFull = ownFull
+    staging = ownFull.isEmpty ? .granted([]) : .none
+    past = Array(repeating: .waiting, count: pastBlocks)
+    waitingCount = pastBlocks
+  }
+
+  var isStagingGranted: Bool {
+    if case .granted = staging { true } else { false }
+  }
+
+  var isAllUsed: Bool { usedCount == past.count }
+
+  /// - Returns: whether the block was one we wait for.
+  mutating func lease(_ block: Int, _ slot: SlotRef, generation: UInt64) -> Bool {
+    guard past.indices.contains(block), case .waiting = past[block] else { return false }
+    past[block] = .leased(slot, generation: generation)
+    arrivals.append(block)
+    waitingCount -= 1
+    return true
+  }
+
+  mutating func lose(_ block: Int) {
+    lost.append(block)
+  }
+
+  /// Up to `limit` leased blocks not handed out yet: in index order without a gap, or as they came.
+  mutating func takeBatch(limit: Int, ordered: Bool) -> [Int] {
+    var batch: [Int] = []
+    while batch.count < limit {
+      if ordered {
+        guard nextInOrder < past.count, case .leased = past[nextInOrder] else { break }
+        batch.append(nextInOrder)
+        nextInOrder += 1
+      } else {
+        guard taken < arrivals.count else { break }
+        batch.append(arrivals[taken])
+        taken += 1
+      }
+    }
+    return batch
+  }
+
+  mutating func use(_ block: Int) {
+    past[block] = .used
+    usedCount += 1
+  }
+
+  /// The block was handed out and could not be used: it has to be leased again.
+  mutating func giveUp(_ block: Int) {
+    past[block] = .waiting
+    waitingCount += 1
+    nextInOrder = min(nextInOrder, block)
+  }
+}

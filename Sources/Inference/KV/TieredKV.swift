@@ -1,0 +1,182 @@
+public import TierCore
+public import TierIdentity
+
+/// The KV cache of one sequence, kept by a store and streamed through the worker.
+///
+/// The forward pass drives it: `begin` a chunk; for each layer `prepare`, write K and V into the `ownBlocks`, `written`,
+/// then `nextBatch` / `finish` until no past block is left; `end`. The last partial block stays here until it is full.
+///
+/// Nothing is held while something is waited for that others may have to give: staging slots are in hand before leases
+/// are asked for, and a later layer's blocks only once all of this layer's are leased. Not thread-safe.
+public final class TieredKV {
+  public let layout: BlockLayout
+  public let layers: Int
+  public let options: KVOptions
+  public let sequence: SequenceID
+  public internal(set) var statistics = KVStatistics()
+  /// Tokens computed so far.
+  public private(set) var position = 0
+  /// Leading blocks that the store held in all layers when they were named.
+  public internal(set) var cachedBlocks = 0
+
+  let session: any ResidencySession
+  let onQueued: (Int) -> Void
+  var chain: BlockChain
+  var state = State()
+  var current: LayerStep?
+  var upcoming: LayerStep?
+  private(set) var chunk = 0
+  private(set) var ownBlocks: [OwnBlock] = []
+  /// What one request may name, by the protocol.
+  static let blocksPerRequest = 1024
+  /// Blocks handed to the attention at once: few enough that slots go back while others arrive.
+  static let batchBlocks = 8
+  static let maxAttempts = 8
+
+  private let chunkBuffer: AlignedBuffer
+  /// [layer]: the last partial block.
+  private let tails: [AlignedBuffer]
+
+  /// What the store has told so far.
+  struct State {
+    var staging: (arena: ArenaID, slots: Int)?
+    var refusal: Refusal?
+    var named = 0
+    var askedNames = 0
+    var sealsAwaited = 0
+    var isClosed = false
+    var isOpen = false
+    var attempts: [Int: Int] = [:]
+  }
+
+  /// Opens a sequence and waits until it is admitted.
+  /// - Parameters:
+  ///   - sequence: not open in this session.
+  ///   - fingerprint: of the model; names the blocks.
+  ///   - onQueued: told how many sequences wait before this one.
+  /// - Throws: `KVError`.
+  public init(
+    session: any ResidencySession, sequence: SequenceID, fingerprint: ModelFingerprint, layout: BlockLayout, layers: Int,
+    options: KVOptions, onQueued: @escaping (Int) -> Void = { _ in }
+  ) throws(KVError) {
+    guard options.chunkTokens > 0, options.chunkTokens % layout.blockTokens == 0 else {
+      throw .badLayout("a chunk of \(options.chunkTokens) tokens is no multiple of the block's \(layout.blockTokens)")
+    }
+    self.session = session
+    self.sequence = sequence
+    self.layout = layout
+    self.layers = layers
+    self.options = options
+    self.onQueued = onQueued
+    chain = BlockChain(fingerprint: fingerprint, layout: layout)
+    let chunkBlocks = options.chunkTokens / layout.blockTokens
+    chunkBuffer = AlignedBuffer(byteCount: chunkBlocks * layout.payloadBytes)
+    tails = (0..<layers).map { _ in AlignedBuffer(byteCount: layout.payloadBytes) }
+    try open(chunkBlocks: chunkBlocks)
+  }
+
+  /// Names the blocks of tokens that follow those announced before, so that the store can plan for them.
+  /// - Throws: `.full`, and what the store says.
+  public func announce(_ tokens: some Collection<UInt32>) throws(KVError) {
+    let total = chain.tokenCount + tokens.count
+    guard total <= options.maxTokens else { throw .full(tokens: total, limit: options.maxTokens) }
+    let ids = chain.append(tokens)
+    var start = 0
+    while start < ids.count {
+      let end = min(start + Self.blocksPerRequest, ids.count)
+      try send(.extend(sequence, blocks: Array(ids[start..<end])))
+      state.askedNames += end - start
+      start = end
+    }
+    guard !ids.isEmpty else { return }
+    try wait(for: "the names of \(ids.count) blocks") { $0.named >= $0.askedNames }
+  }
+
+  /// Starts after the blocks the store has already, but before the last announced token. Only before the first chunk.
+  /// - Returns: the tokens that need not be computed.
+  public func skipCached() -> Int {
+    precondition(position == 0 && chunk == 0, "blocks are skipped before the first chunk")
+    position = min(cachedBlocks, max(0, chain.tokenCount - 1) / layout.blockTokens) * layout.blockTokens
+    return position
+  }
+
+  /// Begins the chunk of the next `tokens` announced tokens. A chunk that begins within a block ends within it too.
+  func begin(tokens: Int) throws(KVError) {
+    let end = position + tokens
+    precondition(end <= chain.tokenCount, "tokens are announced before they are computed")
+    let blockTokens = layout.blockTokens
+    let first = position / blockTokens
+    precondition(
+      position % blockTokens == 0 ? tokens <= options.chunkTokens : end <= (first + 1) * blockTokens,
+      "a chunk of \(tokens) tokens at \(position)")
+    ownBlocks = []
+    currentFull = first..<end / blockTokens
+    ownCount = end.dividedRoundingUp(by: blockTokens) - first
+    self.tokens = tokens
+    current = nil
+    upcoming = nil
+  }
+
+  private var currentFull = 0..<0
+  private var ownCount = 0
+  private(set) var tokens = 0
+
+  /// The blocks `layer` writes in this chunk, the partial one last.
+  func placeOwnBlocks(layer: Int) {
+    let first = position / layout.blockTokens
+    let end = position + tokens
+    ownBlocks = (0..<ownCount).map { i in
+      let filled = min(layout.blockTokens, end - (first + i) * layout.blockTokens)
+      // What is partial now, or was before this chunk, is the tail.
+      let isTail = filled < layout.blockTokens || position % layout.blockTokens != 0
+      return OwnBlock(
+        index: first + i, tokens: filled,
+        bytes: isTail ? tails[layer].base : chunkBuffer.base + i * layout.payloadBytes)
+    }
+  }
+
+  func makeStep(layer: Int) -> LayerStep {
+    LayerStep(layer: layer, ownFull: currentFull, pastBlocks: position / layout.blockTokens)
+  }
+
+  /// Where K of one token of `ownBlocks` goes, for head 0; the next head is `blockTokens * headDim` elements on.
+  func ownKey(token position: Int) -> UnsafeMutableRawPointer {
+    let block = ownBlocks[position / layout.blockTokens - ownBlocks[0].index]
+    return block.bytes + position % layout.blockTokens * layout.headDim * layout.element.sizeBytes
+  }
+
+  /// The chunk is computed in all layers.
+  func end() throws(KVError) {
+    position += tokens
+    chunk += 1
+    statistics.chunks += 1
+    current = nil
+    upcoming = nil
+    try drain()
+  }
+
+  /// The index `acquire` gives as its chunk: grows with every chunk.
+  var acquireChunk: Int { chunk }
+
+  /// Waits until the store has taken in what was sealed, and ends the sequence; its blocks stay cached.
+  /// - Throws: `KVError`. The sequence is then the session's to end.
+  public func close() throws(KVError) {
+    guard state.isOpen else { return }
+    try wait(for: "\(state.sealsAwaited) sealed blocks to be taken in") { $0.sealsAwaited == 0 }
+    state.isOpen = false
+    try send(.close(sequence))
+    try wait(for: "the sequence to close") { $0.isClosed }
+  }
+
+  private func open(chunkBlocks: Int) throws(KVError) {
+    let plan = SequencePlan(
+      sequence: sequence, layout: layout, layers: layers, chunkBlocks: chunkBlocks,
+      totalBlocks: max(1, options.maxTokens / layout.blockTokens),
+      stagingSlots: max(options.stagingSlots ?? 2 * chunkBlocks, chunkBlocks), ringSlots: options.ringSlots,
+      ordered: options.ordered)
+    try send(.open(plan))
+    try wait(for: "admission", deadlineMs: options.admissionDeadlineMs) { $0.staging != nil || $0.refusal != nil }
+    if let refusal = state.refusal { throw .refused(refusal) }
+    state.isOpen = true
+  }
+}

@@ -1,0 +1,116 @@
+import CKernels
+public import ModelFiles
+public import TierCore
+
+/// A Llama model that computes chunks of one sequence at a time, its KV kept by a store.
+///
+/// The residual stream is f32. Rows go through everything but attention a tile at a time, all on one thread, so that what
+/// passes from product to product stays in that core's cache. A row's result does not depend on its tile.
+public final class Transformer {
+  public let weights: LlamaWeights
+  public let compute: Compute
+  public let layout: BlockLayout
+  /// Tokens of one chunk at most.
+  public let maxTokens: Int
+
+  var config: ModelConfig { weights.config }
+  /// [token][hidden]
+  let residual: AlignedBuffer
+  /// [token][head][headDim], compute type
+  let queries: AlignedBuffer
+  let attention: BlockAttention
+  let rope: RopeTable
+  /// [thread]
+  let scratch: [RowScratch]
+
+  /// Fewer rows than this are shared out by panels of outputs.
+  static let leastTileRows = 32
+
+  /// - Parameters:
+  ///   - layout: of the KV blocks: element, heads and head size are the model's in `compute.type`.
+  ///   - maxTokens: of one chunk.
+  public init(weights: LlamaWeights, compute: Compute, layout: BlockLayout, maxTokens: Int) {
+    let config = weights.config
+    precondition(
+      layout.element == compute.type.element && layout.kvHeads == config.kvHeads && layout.headDim == config.headDim,
+      "the KV layout is the model's")
+    self.weights = weights
+    self.compute = compute
+    self.layout = layout
+    self.maxTokens = maxTokens
+    residual = AlignedBuffer(floats: maxTokens * config.hidden)
+    queries = AlignedBuffer(byteCount: maxTokens * config.queryWidth * compute.type.sizeBytes)
+    attention = BlockAttention(config: config, layout: layout, compute: compute, maxTokens: maxTokens)
+    rope = RopeTable(config.rope, headDim: config.headDim, maxPositions: maxTokens)
+    scratch = compute.threads.map { _ in RowScratch(config: config, type: compute.type) }
+  }
+
+  /// The layout of the model's KV blocks; nil where a block would be too large.
+  public static func layout(of config: ModelConfig, type: ComputeType, blockTokens: Int) -> BlockLayout? {
+    BlockLayout(
+      element: type.element, kvHeads: config.kvHeads, headDim: config.headDim, blockTokens: blockTokens)
+  }
+
+  /// Takes the sequence's next tokens, which are announced, through all layers.
+  ///
+  /// Afterwards `residual` holds them, before the final norm.
+  /// - Parameters:
+  ///   - tokens: at most `maxTokens`; those of a chunk that begins within a block end within it.
+  ///   - isDecoding: one token that was generated, not read.
+  /// - Throws: `InferenceError.tokenOutOfRange`, `KVError`, `ComputeError`.
+  func forward(_ tokens: ArraySlice<UInt32>, kv: TieredKV, isDecoding: Bool) throws {
+    precondition(tokens.count > 0 && tokens.count <= maxTokens, "a chunk of \(tokens.count) tokens")
+    precondition(!isDecoding || tokens.count == 1, "one token is decoded at a time")
+    try embed(tokens)
+    let position = kv.position
+    try kv.begin(tokens: tokens.count)
+    rope.fill(position..<position + tokens.count)
+    attention.beginChunk(tokens: tokens.count, position: position, isDecoding: isDecoding)
+    for layer in 0..<config.layers {
+      try kv.prepare(layer: layer)
+      try project(weights.layers[layer], tokens: tokens.count, position: position, kv: kv)
+      try kv.written()
+      try attend(kv)
+      try transform(weights.layers[layer], tokens: tokens.count)
+    }
+    try kv.end()
+  }
+
+  private func embed(_ tokens: ArraySlice<UInt32>) throws {
+    for token in tokens where Int(token) >= config.vocab {
+      throw InferenceError.tokenOutOfRange(token: token, vocab: config.vocab)
+    }
+    let first = tokens.startIndex
+    try compute.pool.run(tokens.count) { index, _ in
+      weights.embedding.read(Int(tokens[first + index]), into: residual.floats + index * config.hidden)
+    }
+  }
+
+  /// Own blocks first where the order is free: past ones arrive meanwhile. In order, they come last.
+  private func attend(_ kv: TieredKV) throws {
+    attention.beginLayer()
+    if !kv.options.ordered { try attention.attendOwn(kv.ownBlocks, queries: queries.base) }
+    while true {
+      let batch = try kv.nextBatch()
+      if batch.isEmpty { break }
+      let session = kv.session
+      let stale = try attention.attendPast(batch, queries: queries.base, ordered: kv.options.ordered) {
+        session.isCurrent($0.slot, generation: $0.generation)
+      }
+      try kv.finish(batch, stale: stale)
+    }
+    if kv.options.ordered { try attention.attendOwn(kv.ownBlocks, queries: queries.base) }
+  }
+
+  /// Calls `body` for tiles of rows that cover `tokens`, each on one thread.
+  func forEachTile(tokens: Int, _ body: (Range<Int>, Int) throws -> Void) throws {
+    let share = tokens.dividedRoundingUp(by: compute.pool.threadCount)
+    let size = min(Compute.maxRows, share.roundedUp(toMultipleOf: Self.leastTileRows))
+    try compute.pool.run(tokens.dividedRoundingUp(by: size)) { index, thread in
+      try body(index * size..<min((index + 1) * size, tokens), thread)
+    }
+  }
+
+  /// Whether the rows are too few to give every thread a tile.
+  func isNarrow(_ tokens: Int) -> Bool { tokens <= Self.leastTileRows }
+}
