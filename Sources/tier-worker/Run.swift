@@ -1,6 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
 import Inference
+import ModelFiles
 import TierCore
 
 struct Run: ParsableCommand {
@@ -18,10 +19,10 @@ struct Run: ParsableCommand {
   var maxNewTokens = 128
 
   @Option(help: .init("0 takes the likeliest token; more is more varied.", valueName: "number"))
-  var temperature: Float = 0
+  var temperature: Double = 0
 
   @Option(help: .init("With a temperature: sample from the likeliest tokens of this mass.", valueName: "number"))
-  var topP: Float = 1
+  var topP: Double = 1
 
   @Option(help: .init("Of the sampling.", valueName: "number"))
   var seed: UInt64 = 0
@@ -65,10 +66,12 @@ struct Run: ParsableCommand {
       shared, store.session, tokens: tokens.count + maxNewTokens, beyondContext: beyondContext)
     let bar = ProgressBar(label: "reading")
     var chunks = 0
-    let prefill = try Prefill(chunkTokens: reader.chunkTokens).run(tokens, model: reader.model, kv: kv) { progress in
-      chunks = progress.chunks
-      if Terminal.errorIsTerminal { bar.show(progress, try store.session.statistics()) }
-    }
+    let prefill = try Prefill(chunkTokens: reader.chunkTokens).run(
+      tokens, model: reader.model, kv: kv,
+      progress: { progress in
+        chunks = progress.chunks
+        if Terminal.errorIsTerminal { bar.show(progress, try store.session.statistics()) }
+      })
     bar.clear()
     let lastRow = (prefill.computedTokens - 1) % reader.chunkTokens
     var decoder = StreamingDecoder(tokenizer, skippingSpecial: true)

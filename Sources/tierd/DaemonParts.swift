@@ -19,14 +19,14 @@ struct DaemonParts {
 func makeDaemonParts(_ configuration: DaemonConfiguration, logger: Logger) throws -> DaemonParts {
   let engine = try openEngine(configuration, logger)
   let instance = StoreInstance()
-  do {
+  do throws(WorkerServerError) {
     let server = try WorkerServer(path: configuration.workerSocketPath, host: engine, store: instance) { line in
       logger.notice("\(line)")
     }
     logger.info("workers may connect", metadata: ["socket": "\(configuration.workerSocketPath)"])
     return DaemonParts(
       store: EngineControl(engine, instance: "\(instance)"), services: [StoreService(engine, server, logger)])
-  } catch let error as WorkerServerError {
+  } catch {
     engine.stop()
     throw StoreFault.socket(error.description)
   }
