@@ -29,7 +29,7 @@ struct TestBlock {
       tenant: TenantID(tenant),
       id: BlockID(a: UInt64(number), b: ~UInt64(number), c: 0x1234_5678_9abc_def0, d: 42), layer: UInt16(number % 30))
     let shapes: [(ElementType, Int, Int, Int)] = [
-      (.bf16, 1, 8, 16), (.f16, 2, 16, 32), (.f32, 1, 16, 32), (.opaque, 1, 100, 7), (.bf16, 3, 16, 24),
+      (.bf16, 1, 8, 64), (.f16, 2, 16, 32), (.f32, 1, 16, 32), (.opaque, 1, 100, 7), (.bf16, 3, 16, 24),
     ]
     let shape = shapes[number % shapes.count]
     let layout =

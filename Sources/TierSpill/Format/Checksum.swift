@@ -1,6 +1,6 @@
-import CXXHash
+import CSpillCodec
 
 /// XXH3-64 (seed 0), the checksum of everything: headers, stored bytes, original bytes.
 public enum Checksum {
-  public static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 { XXH3_64bits(bytes.baseAddress, bytes.count) }
+  public static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 { tier_checksum(bytes.baseAddress, bytes.count) }
 }

@@ -20,11 +20,13 @@ extension Spill {
     defer { unpin(segment) }
     let outcome: ReadOutcome
     do throws(SpillError) {
-      outcome = try pool.withBuffer(bytes: entry.recordBytes) { buffer throws(SpillError) in
+      outcome = try pool.withBuffer(bytes: entry.recordBytes + BlockCodec.scratchBytes(layout)) {
+        buffer throws(SpillError) in
         let record = UnsafeMutableRawBufferPointer(rebasing: buffer[..<entry.recordBytes])
         let got = try segment.file.read(into: record, at: entry.offset)
         guard got == record.count else { return .corrupt("the segment file ends inside the record") }
-        return verify(UnsafeRawBufferPointer(record), key, entry, segment, into: destination)
+        let scratch = UnsafeMutableRawBufferPointer(rebasing: buffer[entry.recordBytes...])
+        return verify(UnsafeRawBufferPointer(record), key, entry, segment, into: destination, scratch: scratch)
       }
     } catch {
       outcome = .failed(error)
@@ -52,7 +54,7 @@ extension Spill {
   /// Everything that makes the bytes in `record` the block's own.
   private func verify(
     _ record: UnsafeRawBufferPointer, _ key: BlockKey, _ entry: Entry, _ segment: Segment,
-    into destination: UnsafeMutableRawBufferPointer
+    into destination: UnsafeMutableRawBufferPointer, scratch: UnsafeMutableRawBufferPointer
   ) -> ReadOutcome {
     guard
       let header = RecordHeader.decode(
@@ -64,9 +66,9 @@ extension Spill {
     else { return .corrupt("another record lies in this one's place") }
     let stored = RecordHeader.stored(of: header, in: record)
     guard Checksum.of(stored) == header.storedChecksum else { return .corrupt("the stored bytes do not verify") }
-    guard BlockCodec.decode(stored, codec: header.codec, layout: header.layout, into: destination) else {
-      return .corrupt("the stored bytes do not decode")
-    }
+    guard
+      BlockCodec.decode(stored, codec: header.codec, layout: header.layout, into: destination, scratch: scratch)
+    else { return .corrupt("the stored bytes do not decode") }
     guard Checksum.of(UnsafeRawBufferPointer(destination)) == header.originalChecksum else {
       return .corrupt("the decoded bytes do not verify")
     }

@@ -92,8 +92,11 @@ extension Spill {
     _ chunk: ArraySlice<Int>, of batch: [BlockWrite], _ outcomes: inout [WriteOutcome?], _ pieces: inout [Piece]
   ) {
     do throws(SpillError) {
-      try pool.withBuffer(bytes: chunk.reduce(0) { $0 + worstBytes(batch[$1]) }) { buffer throws(SpillError) in
-        let records = encode(chunk, of: batch, into: buffer, &outcomes)
+      let recordBytes = chunk.reduce(0) { $0 + worstBytes(batch[$1]) }
+      let scratchBytes = chunk.reduce(0) { max($0, BlockCodec.scratchBytes(batch[$1].layout)) }
+      try pool.withBuffer(bytes: recordBytes + scratchBytes) { buffer throws(SpillError) in
+        let scratch = UnsafeMutableRawBufferPointer(rebasing: buffer[recordBytes...])
+        let records = encode(chunk, of: batch, into: buffer, scratch: scratch, &outcomes)
         append(records, in: buffer, &outcomes, &pieces)
       }
     } catch {
@@ -105,7 +108,7 @@ extension Spill {
   /// not be called durable.
   private func encode(
     _ chunk: ArraySlice<Int>, of batch: [BlockWrite], into buffer: UnsafeMutableRawBufferPointer,
-    _ outcomes: inout [WriteOutcome?]
+    scratch: UnsafeMutableRawBufferPointer, _ outcomes: inout [WriteOutcome?]
   ) -> [EncodedRecord] {
     var records: [EncodedRecord] = []
     var offset = 0
@@ -117,7 +120,8 @@ extension Spill {
       }
       let body = UnsafeMutableRawBufferPointer(
         rebasing: buffer[(offset + RecordHeader.headerBytes)...].prefix(block.bytes.count))
-      let (codec, storedBytes) = BlockCodec.encode(block.bytes, layout: block.layout, into: body)
+      let (codec, storedBytes) = BlockCodec.encode(
+        block.bytes, layout: block.layout, into: body, scratch: scratch)
       let stored = UnsafeRawBufferPointer(rebasing: body[..<storedBytes])
       let recordBytes = RecordHeader.recordBytes(stored: storedBytes, alignBytes: disk.alignBytes)
       let padding = offset + RecordHeader.headerBytes + storedBytes..<offset + recordBytes
