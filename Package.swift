@@ -69,6 +69,7 @@ let package = Package(
     // C: our own shims and kernels.
     .target(name: "CLinux"),
     .target(name: "CKernels"),
+    .target(name: "CSpillCodec", linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("xxhash")]),
 
     // The pure core.
     library("TierCore"),
@@ -77,7 +78,7 @@ let package = Package(
 
     // The shells around it, one concept each.
     library("TierMemory", ["TierCore", "CLinux"]),
-    library("TierSpill", ["TierCore", "CLinux", "CLZ4", "CXXHash"]),
+    library("TierSpill", ["TierCore", "CLinux", "CSpillCodec"]),
     library("TierEngine", ["TierCore", "TierMemory", "TierSpill", "ControlAPI", "CLinux"]),
     .target(
       name: "TierWire", dependencies: ["TierCore", "CLinux", protobuf], exclude: ["Messages/worker.proto"],
@@ -106,7 +107,7 @@ let package = Package(
     tests("TierCoreTests", ["TierCore", "TierTesting"]),
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
-    tests("TierSpillTests", ["TierSpill", "TierCore", "CXXHash"]),
+    tests("TierSpillTests", ["TierSpill", "TierCore", "CSpillCodec", "CXXHash"]),
     tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests(
