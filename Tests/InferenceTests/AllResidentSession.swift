@@ -15,6 +15,8 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
     var movingPercent = 0
     /// Of 100 leases, how many are overwritten while they are held.
     var stalePercent = 0
+    /// They are overwritten before anyone asks whether they are current.
+    var staleAtOnce = false
     /// The nth acquired block and all after are lost.
     var losesAfter: Int?
     /// Every nth receive finds nothing, though there is something.
@@ -96,7 +98,8 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
 
   func bytes(of slot: SlotRef) throws(ResidencyError) -> UnsafeRawBufferPointer {
     let found = state.withLock { state in
-      state.leases.values.contains { $0.slot == slot.index } ? UnsafeRawBufferPointer(state.slots[Int(slot.index)]) : nil
+      state.leases.values.contains { $0.slot == slot.index }
+        ? UnsafeRawBufferPointer(state.slots[Int(slot.index)]) : nil
     }
     guard let found else { throw .badSlot("slot \(slot.index) is not leased") }
     return found
@@ -269,7 +272,7 @@ extension AllResidentSession.State {
     slots[Int(slot)].copyBytes(from: blocks[key]!)
     let isStale = random.next(below: 100) < behaviour.stalePercent
     leases[key] = AllResidentSession.Lease(
-      key: key, slot: slot, callsLeft: isStale ? Int(random.next(below: 6)) : nil)
+      key: key, slot: slot, callsLeft: isStale ? (behaviour.staleAtOnce ? 0 : Int(random.next(below: 6))) : nil)
     maxLeases = max(maxLeases, leases.count)
     return (SlotRef(arena: AllResidentSession.dataArena, index: slot), generations[Int(slot)])
   }

@@ -39,8 +39,7 @@ struct PackedMatrix: Sendable {
     self.panels = panels
     outputs = panels.last?.upperBound ?? 0
     let step = Int(CK_MATMUL_STEP)
-    let tiled =
-      compute.type == .bf16 && ck_matmul_available() && inputs % step == 0 && panelWidths.allSatisfy { $0 % step == 0 }
+    let tiled = compute.usesTiles && inputs % step == 0 && panelWidths.allSatisfy { $0 % step == 0 }
     let type = self.type
     let packed = PanelSlots(count: panels.count)
     try compute.pool.run(panels.count) { index, thread in
@@ -136,7 +135,9 @@ struct PackedMatrix: Sendable {
     defer { dnnl_memory_destroy(source) }
     let target = try ProductPrimitive.memory(to, blocks.base)
     defer { dnnl_memory_destroy(target) }
-    let arguments = [dnnl_exec_arg_t(arg: DNNL_ARG_FROM, memory: source), dnnl_exec_arg_t(arg: DNNL_ARG_TO, memory: target)]
+    let arguments = [
+      dnnl_exec_arg_t(arg: DNNL_ARG_FROM, memory: source), dnnl_exec_arg_t(arg: DNNL_ARG_TO, memory: target),
+    ]
     try OneDNN.check(dnnl_primitive_execute(primitive, thread.stream, 2, arguments), "lay out weights")
     try OneDNN.check(dnnl_stream_wait(thread.stream), "lay out weights")
   }
