@@ -21,6 +21,8 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
     var losesAfter: Int?
     /// Every nth receive finds nothing, though there is something.
     var hesitates = 0
+    /// Staging slots come back late, one at a time, when nothing else is left to say.
+    var sealsLate = false
     var refusal: Refusal?
     var queuedAhead = 0
     /// Nothing is answered after so many replies.
@@ -53,6 +55,7 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
     var freeStaging: [UInt32] = []
     var reservations: [(layer: Int, blocks: Range<Int>)] = []
     var reserved: [Key: UInt32] = [:]
+    var sealing: [(layer: Int, block: Int, slot: UInt32)] = []
     var leases: [Key: Lease] = [:]
     var wanted: Set<Key> = []
     var generations: [UInt64] = []
@@ -147,6 +150,7 @@ extension AllResidentSession.State {
     if replies.isEmpty, !moving.isEmpty {
       replies.append(moving.remove(at: Int(random.next(below: UInt64(moving.count)))))
     }
+    if replies.isEmpty, !sealing.isEmpty { accept(sealing.removeFirst()) }
     guard !replies.isEmpty else { return nil }
     let reply = replies.removeFirst()
     // A block on the way is leased from the moment the caller may know of it.
@@ -174,9 +178,8 @@ extension AllResidentSession.State {
       check(blocks.count <= staging.count && !blocks.isEmpty, "reserve of \(blocks)")
       reservations.append((layer, blocks))
       serveReservations()
-    case .seal(let sequence, let layer, let blocks):
-      for block in blocks { seal(sequence, layer, block) }
-      serveReservations()
+    case .seal(_, let layer, let blocks):
+      for block in blocks { seal(layer, block) }
     case .acquire(let sequence, _, let layer, let blocks): acquire(sequence, layer, blocks)
     case .release(_, let layer, let blocks):
       for block in blocks { release(layer, block) }
@@ -227,7 +230,7 @@ extension AllResidentSession.State {
     }
   }
 
-  private mutating func seal(_ sequence: SequenceID, _ layer: Int, _ block: Int) {
+  private mutating func seal(_ layer: Int, _ block: Int) {
     let key = Key(id: ids[block], layer: layer)
     guard let slot = reserved.removeValue(forKey: key) else {
       check(false, "block \(block) of layer \(layer) sealed but not reserved")
@@ -235,9 +238,14 @@ extension AllResidentSession.State {
     }
     blocks[key] = Array(staging[Int(slot)].prefix(plan!.layout.payloadBytes))
     poison(staging[Int(slot)])
-    freeStaging.append(slot)
-    replies.append(.sealed(sequence, layer: layer, block: block, .accepted))
-    replies.append(.durable(sequence, layer: layer, block: block))
+    if behaviour.sealsLate { sealing.append((layer, block, slot)) } else { accept((layer, block, slot)) }
+  }
+
+  private mutating func accept(_ sealed: (layer: Int, block: Int, slot: UInt32)) {
+    freeStaging.append(sealed.slot)
+    replies.append(.sealed(plan!.sequence, layer: sealed.layer, block: sealed.block, .accepted))
+    replies.append(.durable(plan!.sequence, layer: sealed.layer, block: sealed.block))
+    serveReservations()
   }
 
   private mutating func acquire(_ sequence: SequenceID, _ layer: Int, _ range: Range<Int>) {

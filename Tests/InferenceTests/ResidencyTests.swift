@@ -94,6 +94,19 @@ import TierCore
     #expect(session.brokenRules == [])
   }
 
+  @Test("With staging for one layer only, nothing is leased while slots are awaited", arguments: [0, 50])
+  func scarceStaging(movingPercent: Int) throws {
+    let bench = try TinyModel.f32.get()
+    let resident = try bench.score(tokens, chunkTokens: 32, blockTokens: 16, ordered: true).score
+    let session = AllResidentSession(.init(movingPercent: movingPercent, sealsLate: true))
+    let (score, statistics) = try bench.score(
+      tokens, chunkTokens: 32, blockTokens: 16, ordered: true, session: session
+    ) { $0.stagingSlots = 2 }
+    #expect(session.brokenRules == [])
+    #expect(score.nll == resident.nll)
+    #expect(statistics.stalls > 0)
+  }
+
   @Test("Lost blocks are named")
   func lost() throws {
     let session = AllResidentSession(.init(losesAfter: 3))
