@@ -15,7 +15,7 @@ enum TokenizerFixtures {
       let ids: [UInt32]
     }
     let strings: [String]
-    let nfc_ids: [[UInt32]]
+    let nfcIDs: [[UInt32]]
     let decoded: [String]
     let noise: [Noise]
     let conversations: [Conversation]
@@ -23,9 +23,9 @@ enum TokenizerFixtures {
 
   struct Expected: Decodable {
     let ids: [[UInt32]]
-    let long_count: Int
-    let long_first: [UInt32]
-    let long_fnv1a: String
+    let longCount: Int
+    let longFirst: [UInt32]
+    let longFNV1a: String
   }
 
   /// FNV-1a of 64 bits over the ids as 32-bit little-endian numbers.

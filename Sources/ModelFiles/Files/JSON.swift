@@ -13,11 +13,16 @@ enum JSON {
 }
 
 struct JSONObject {
-  private(set) var members: [(key: String, value: JSON)] = []
+  struct Member {
+    let key: String
+    let value: JSON
+  }
+
+  private(set) var members: [Member] = []
   // Linear search serves the handful of keys of a configuration; a vocabulary is only ever walked.
   subscript(key: String) -> JSON? { members.first { $0.key == key }?.value }
 
-  mutating func append(_ key: String, _ value: JSON) { members.append((key, value)) }
+  mutating func append(_ key: String, _ value: JSON) { members.append(Member(key: key, value: value)) }
 }
 
 extension JSON {

@@ -83,16 +83,16 @@ struct ConfigurationReader {
       let method = quantization.present("quant_method")?.text ?? quantization.text
       throw .unsupportedFeature(path: path, feature: "quantization_config \(method)")
     }
-    let rotated = try number("partial_rotary_factor", default: 1)
-    guard rotated == 1 else {
-      throw .unsupportedFeature(path: path, feature: "partial_rotary_factor \(rotated)")
-    }
   }
 
   /// `rope_parameters` (new) holds theta and scaling; before, `rope_theta` stood beside `rope_scaling`.
   func rope(context: Int) throws(ModelFileError) -> (theta: Double, scaling: RotaryEmbedding.Scaling) {
     let section = json.present("rope_parameters") ?? json.present("rope_scaling")
     let rope = ConfigurationReader(json: section ?? .object(JSONObject()), path: path)
+    let rotated = try rope.number("partial_rotary_factor", default: number("partial_rotary_factor", default: 1))
+    guard rotated == 1 else {
+      throw .unsupportedFeature(path: path, feature: "partial_rotary_factor \(rotated)")
+    }
     let theta = try rope.number("rope_theta", default: number("rope_theta", default: 10_000))
     // Older still: the kind was called `type`.
     let kind = try rope.string("rope_type", default: rope.string("type", default: "default"))

@@ -7,11 +7,12 @@ extension TokenizerDescription {
     let model = try Self.checkedModel(json, path: path)
     var vocabulary = VocabularyBuilder(path: path)
     guard let vocab = model["vocab"]?.object else { throw .missingKey(path: path, key: "model.vocab") }
-    for (token, id) in vocab.members {
-      guard let id = id.integer else {
-        throw .badValue(path: path, key: "the id of token \(token)", found: id.text, expected: "an integer")
+    for member in vocab.members {
+      guard let id = member.value.integer else {
+        throw .badValue(
+          path: path, key: "the id of token \(member.key)", found: member.value.text, expected: "an integer")
       }
-      try vocabulary.add(token, id: id)
+      try vocabulary.add(member.key, id: id)
     }
     // Merges speak of the vocabulary proper, so they are read before added tokens join it.
     merges = try Self.merges(model, vocabulary)

@@ -23,8 +23,9 @@ public struct RotaryEmbedding: Sendable, Hashable {
 
   /// headDim / 2 angles in radians per position, highest first: `theta^(-2i / headDim)`, then scaled.
   public func inverseFrequencies(headDim: Int) -> [Float] {
+    // Rounded where the reference rounds: exponent, power and reciprocal, each to a Float.
     let plain = (0..<headDim / 2).map { i in
-      Float(pow(Double(theta), -Double(2 * i) / Double(headDim)))
+      1 / Float(pow(Double(theta), Double(Float(2 * i) / Float(headDim))))
     }
     switch scaling {
     case .none:

@@ -23,8 +23,8 @@ struct SafetensorsFile: Sendable {
     let json = try JSON.parse(UnsafeRawBufferPointer(rebasing: file.buffer[header]), path: path)
     guard let entries = json.object else { throw .malformed(path: path, what: "the header is no JSON object") }
     var tensors: [TensorView] = []
-    for (name, entry) in entries.members where name != "__metadata__" {
-      tensors.append(try Self.view(name, entry, file: file, dataStart: reader.offset))
+    for entry in entries.members where entry.key != "__metadata__" {
+      tensors.append(try Self.view(entry.key, entry.value, file: file, dataStart: reader.offset))
     }
     try Self.checkCoverage(tensors, data: reader.offset..<file.buffer.count, path: path)
     self.file = file

@@ -39,11 +39,13 @@ struct SafetensorsWeights: WeightSource {
       throw .missingKey(path: index, key: "weight_map")
     }
     var holders: [String: Set<String>] = [:]
-    for (tensor, holder) in map.members {
-      guard let name = holder.string, !name.isEmpty, !name.contains("/"), !name.contains("\0"), name != ".." else {
-        throw .malformed(path: index, what: "tensor \(tensor) is in no file of this directory: \(holder.text)")
+    for member in map.members {
+      guard let name = member.value.string, !name.isEmpty, !name.contains("/"), !name.contains("\0"), name != ".."
+      else {
+        throw .malformed(
+          path: index, what: "tensor \(member.key) is in no file of this directory: \(member.value.text)")
       }
-      holders[name, default: []].insert(tensor)
+      holders[name, default: []].insert(member.key)
     }
     guard holders.count <= maxShards else { throw .absurdSize(path: index, what: "\(holders.count) shards") }
     var files: [SafetensorsFile] = []

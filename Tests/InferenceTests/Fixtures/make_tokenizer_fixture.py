@@ -82,7 +82,7 @@ def write(name, content):
     with open(output, "w", encoding="utf-8") as file:
         json.dump(content, file, ensure_ascii=True, separators=(",", ":"))
         file.write("\n")
-    print(output, os.path.getsize(output), content.get("long_count", ""))
+    print(output, os.path.getsize(output), content.get("longCount", ""))
 
 
 def main(path):
@@ -103,11 +103,11 @@ def main(path):
             smollm_ids = ids
         write(
             kind,
-            {"ids": ids, "long_count": len(long_ids), "long_first": long_ids[:50], "long_fnv1a": digest(long_ids)},
+            {"ids": ids, "longCount": len(long_ids), "longFirst": long_ids[:50], "longFNV1a": digest(long_ids)},
         )
     backend.pre_tokenizer = PRE_TOKENIZERS["smollm"]
     backend.normalizer = NFC()
-    texts["nfc_ids"] = [ids_of(backend, text) for text in STRINGS]
+    texts["nfcIDs"] = [ids_of(backend, text) for text in STRINGS]
     backend.normalizer = None
     texts["decoded"] = [backend.decode(ids, skip_special_tokens=True) for ids in smollm_ids]
     generator = random.Random(2)
