@@ -1,7 +1,7 @@
 // What the block-attention kernels share. Private to this target.
 //
-// A running maximum is kept in base-2 units, of q.k * scale * log2(e): p = 2^(s c - m) is then one fused multiply-add and
-// one 2^x, and a rounded m costs nothing, since numerator, sum and rescaling all use the same one.
+// A running maximum is kept in base-2 units, of q.k * scale * log2(e): p = 2^(s c - m) is then one fused multiply-add
+// and one 2^x, and a rounded m costs nothing, since numerator, sum and rescaling all use the same one.
 #ifndef CK_ATTENTION_H
 #define CK_ATTENTION_H
 
@@ -16,7 +16,8 @@ static inline int32_t ck_last_visible(const ck_attend_args *args, size_t r) {
   return args->limit && args->limit[r] < last ? args->limit[r] : last;
 }
 
-/// Fills `last` for rows row0 ..< row0 + n (-1 up to `tile`) and returns how many tokens the most seeing of them sees.
+/// Fills `last` for rows row0 ..< row0 + n (-1 up to `tile`) and returns how many tokens the most seeing of them
+/// sees.
 static inline size_t ck_visible_tokens(const ck_attend_args *args, size_t row0, size_t n, size_t tile, int32_t *last) {
   int32_t most = -1;
   for (size_t r = 0; r < tile; r++) {

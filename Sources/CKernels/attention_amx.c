@@ -1,116 +1,120 @@
-// Block attention with AMX: 32 rows at a time, sums of two row tiles x two column tiles in four of the eight tiles.
+// Block attention with AMX, in units of 32 rows times a span of tokens.
+//
+// A row's base (its m) is a whole number, and rises only when a logit exceeds it by more than SLACK. So scores are
+// read once, while they are in the first-level cache, instead of a second time for their maximum, and what a rise
+// must multiply, earlier powers included, it multiplies by a power of two, exactly.
 #include "kernels.h"
 
 #if CK_X86
-#include "attention_bf16.h"
+#include "attention_amx.h"
 
-#define AMX_FN static inline __attribute__((always_inline, target("amx-tile,amx-bf16,avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
-#define AMX_TARGET __attribute__((target("amx-tile,amx-bf16,avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
+// Powers reach 2^SLACK: far from any limit of bf16 or f32.
+#define SLACK 8.0f
+// Stands for no base yet: finite, so that -infinity still gives a power of 0, and any finite logit exceeds it.
+#define NO_BASE (-1e30f)
 
-// Tiles by number: sums 0 ... 3 (row tile, column tile), left operands 4 and 5, right operands 6 and 7.
-AMX_FN void configure(void) {
-  struct {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-  } __attribute__((packed)) config = {.palette = 1};
-  for (int i = 0; i < 8; i++) {
-    config.row_bytes[i] = 64;
-    config.rows[i] = 16;
-  }
-  _tile_loadconfig(&config);
-}
-
-AMX_FN void zero_sums(void) {
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-}
-
-AMX_FN void multiply(const void *a0, const void *a1, size_t a_stride, const uint32_t *b0, const uint32_t *b1) {
-  _tile_loadd(4, a0, a_stride);
-  _tile_loadd(6, b0, 64);
-  _tile_loadd(7, b1, 64);
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
-  if (a1) {
-    _tile_loadd(5, a1, a_stride);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-}
-
-AMX_FN void store_sums(float *out0, float *out1, size_t stride) {
-  _tile_stored(0, out0, stride);
-  _tile_stored(1, out0 + 16, stride);
-  if (out1) {
-    _tile_stored(2, out1, stride);
-    _tile_stored(3, out1 + 16, stride);
-  }
-}
-
-typedef struct {
-  _Alignas(64) uint16_t q[2][TILE_ROWS * CK_MAX_HEAD_DIM];
-  _Alignas(64) float partial[2][TILE_ROWS * 32];
-  row_tile tile[2];
-} row_pair;
-
-AMX_FN void attend_span(const ck_attend_args *args, packed_pairs block, row_pair *pair, const bool two, size_t first,
-                        size_t n) {
-  float c = args->scale * CK_LOG2_E;
-  row_tile *t0 = &pair->tile[0], *t1 = &pair->tile[1];
-  for (size_t t = 0; t < n; t += 32) {
-    zero_sums();
-    for (size_t d = 0; d < block.dimensions; d += 32)
-      multiply(pair->q[0] + d, two ? pair->q[1] + d : NULL, 2 * CK_MAX_HEAD_DIM,
-               ck_key_tile(block, (first + t) / 16, d / 32), ck_key_tile(block, (first + t) / 16 + 1, d / 32));
-    store_sums(t0->scores[0] + t, two ? t1->scores[0] + t : NULL, sizeof t0->scores[0]);
-  }
-  for (int i = 0; i < (two ? 2 : 1); i++) {
-    row_tile *tile = &pair->tile[i];
-    for (size_t r = 0; r < TILE_ROWS; r++) {
-      ck_mask_row(tile, r, first, n);
-      ck_row_maximum(tile, r, n);
+AMX_FN void load_queries(const ck_attend_args *args, packed_pairs block, unit *u) {
+  const uint16_t *in = (const uint16_t *)args->q + u->row0 * args->q_stride;
+  for (size_t r = 0; r < UNIT_ROWS; r++) {
+    for (size_t d = 0; d < block.dimensions; d += 32) {
+      size_t real = r >= u->rows || d >= args->head_dim ? 0 : ck_min(32, args->head_dim - d);
+      __mmask32 live = (__mmask32)(((uint64_t)1 << real) - 1);
+      _mm512_store_si512(u->q[d / 32][r], _mm512_maskz_loadu_epi16(live, in + r * args->q_stride + d));
     }
-    ck_merge_maxima(args, tile, c);
-    for (size_t r = 0; r < TILE_ROWS; r++) ck_exponentiate_row(tile, r, n, c);
-    ck_merge_sums(args, tile);
-  }
-  for (size_t d = 0; d < args->head_dim; d += 32) {
-    zero_sums();
-    for (size_t t = 0; t < n; t += 32)
-      multiply((uint16_t *)t0->scores + t, two ? (uint16_t *)t1->scores + t : NULL, sizeof t0->scores[0],
-               ck_value_tile(block, (first + t) / 32, d / 16), ck_value_tile(block, (first + t) / 32, d / 16 + 1));
-    store_sums(pair->partial[0], two ? pair->partial[1] : NULL, 128);
-    ck_merge_output(args, t0, first, d, 2, pair->partial[0], 32);
-    if (two) ck_merge_output(args, t1, first, d, 2, pair->partial[1], 32);
   }
 }
 
-AMX_FN size_t prepare(const ck_attend_args *args, row_pair *pair, int i, size_t row0) {
-  row_tile *tile = &pair->tile[i];
-  tile->row0 = row0;
-  tile->rows = row0 < args->rows ? ck_min(TILE_ROWS, args->rows - row0) : 0;
-  size_t visible = ck_visible_tokens(args, row0, tile->rows, TILE_ROWS, tile->last);
-  if (tile->rows > 0) ck_load_queries(args, row0, tile->rows, pair->q[i]);
-  return visible;
+/// Takes up the rows' bases.
+AMX_FN void open_state(const ck_attend_args *args, unit *u) {
+  for (size_t r = 0; r < u->rows; r++) {
+    float m = args->m[u->row0 + r];
+    u->minus_base[r] = m == -INFINITY ? -NO_BASE : -m;
+    u->rescale[r] = 1;
+    _mm512_store_ps(u->lanes[r], _mm512_setzero_ps());
+  }
+}
+
+AMX_FN void close_state(const ck_attend_args *args, unit *u) {
+  _Alignas(64) float sums[UNIT_ROWS];
+  for (size_t r = 0; r < u->rows; r += TILE_ROWS)
+    _mm512_store_ps(sums + r, ck_fold_sum((const float (*)[16])u->lanes[r]));
+  for (size_t r = 0; r < u->rows; r++) {
+    float *l = args->l + u->row0 + r;
+    args->m[u->row0 + r] = u->minus_base[r] == -NO_BASE ? -INFINITY : -u->minus_base[r];
+    *l = __builtin_fmaf(*l, u->rescale[r], sums[r]);
+  }
+}
+
+/// Raises row r's base to the next whole number above the scaled scores s0, s1, and with it all that the old one
+/// scaled: the row's powers of the tokens before `done`, their sums, and in the end its output.
+static __attribute__((noinline)) AMX_TARGET void raise_base(unit *u, size_t r, size_t done, __m512 s0, __m512 s1) {
+  float base = __builtin_ceilf(_mm512_reduce_max_ps(_mm512_max_ps(s0, s1))), before = -u->minus_base[r];
+  // Exact for whole numbers; a state that another level began may hold others.
+  __m512 factors = ck_exp2_for_bf16(_mm512_set1_ps(before == NO_BASE ? -INFINITY : before - base));
+  for (size_t t = 0; t < done; t += 16) {
+    __m256i *power = (__m256i *)(u->powers[r] + t);
+    __m512 p = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_load_si256(power)), 16));
+    _mm256_store_si256(power, (__m256i)_mm512_cvtneps_pbh(_mm512_mul_ps(p, factors)));
+  }
+  _mm512_store_ps(u->lanes[r], _mm512_mul_ps(_mm512_load_ps(u->lanes[r]), factors));
+  u->rescale[r] *= _mm512_cvtss_f32(factors);
+  u->minus_base[r] = -base;
+}
+
+/// The powers of row r for the strip at token `t` of the span that begins at `first`, from its scores.
+AMX_FN void exponentiate(unit *u, size_t r, const float *scores, size_t first, size_t t, __m512 c) {
+  __m512 s0 = _mm512_load_ps(scores), s1 = _mm512_load_ps(scores + 16);
+  int64_t keep = (int64_t)u->last[r] + 1 - (int64_t)(first + t);
+  if (__builtin_expect(keep < STRIP_TOKENS, false)) {
+    uint32_t visible = keep > 0 ? ((uint32_t)1 << keep) - 1 : 0;
+    s0 = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), (__mmask16)visible, s0);
+    s1 = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), (__mmask16)(visible >> 16), s1);
+  }
+  __m512 minus_base = _mm512_set1_ps(u->minus_base[r]);
+  __m512 x0 = _mm512_fmadd_ps(s0, c, minus_base), x1 = _mm512_fmadd_ps(s1, c, minus_base);
+  __mmask16 above = _mm512_cmp_ps_mask(_mm512_max_ps(x0, x1), _mm512_set1_ps(SLACK), _CMP_GT_OQ);
+  if (__builtin_expect(above != 0, false)) {
+    raise_base(u, r, t, _mm512_mul_ps(s0, c), _mm512_mul_ps(s1, c));
+    minus_base = _mm512_set1_ps(u->minus_base[r]);
+    x0 = _mm512_fmadd_ps(s0, c, minus_base);
+    x1 = _mm512_fmadd_ps(s1, c, minus_base);
+  }
+  // The sum is of the powers as rounded, so that rounding cancels where one token has nearly all the weight.
+  __m512i powers = (__m512i)_mm512_cvtne2ps_pbh(ck_exp2_for_bf16(x1), ck_exp2_for_bf16(x0));
+  __m512 sums = _mm512_add_ps(ck_even_powers(powers), ck_odd_powers(powers));
+  _mm512_store_ps(u->lanes[r], _mm512_add_ps(_mm512_load_ps(u->lanes[r]), sums));
+  _mm512_store_si512(u->powers[r] + t, powers);
+}
+
+AMX_FN void attend_span(const ck_attend_args *args, packed_pairs block, unit *u, size_t first, size_t n) {
+  // The multiplier is sent one strip, or 32 dimensions, ahead: its results are not waited for.
+  _Alignas(64) float scores[2][UNIT_ROWS][32], partial[2][UNIT_ROWS][32];
+  const __m512 c = _mm512_set1_ps(args->scale * CK_LOG2_E);
+  open_state(args, u);
+  score_strip(u, block, first, scores[0]);
+  for (size_t t = 0, turn = 0; t < n; t += STRIP_TOKENS, turn ^= 1) {
+    if (t + STRIP_TOKENS < n) score_strip(u, block, first + t + STRIP_TOKENS, scores[turn ^ 1]);
+    for (size_t r = 0; r < u->rows; r++) exponentiate(u, r, scores[turn][r], first, t, c);
+  }
+  multiply_values(u, block, first, n, 0, partial[0]);
+  close_state(args, u);
+  for (size_t d = 0, turn = 0; d < args->head_dim; d += 32, turn ^= 1) {
+    if (d + 32 < args->head_dim) multiply_values(u, block, first, n, d + 32, partial[turn ^ 1]);
+    merge_output(args, u, first, d, partial[turn]);
+  }
 }
 
 AMX_TARGET static void attend(const ck_attend_args *args, const void *packed) {
-  row_pair pair;
+  unit u;
   packed_pairs block = ck_packed_pairs(args, packed);
-  configure();
-  for (size_t r = 0; r < args->rows; r += 2 * TILE_ROWS) {
-    size_t visible0 = prepare(args, &pair, 0, r), visible1 = prepare(args, &pair, 1, r + TILE_ROWS);
-    size_t visible = visible0 > visible1 ? visible0 : visible1;
-    for (size_t first = 0; first < visible; first += CK_SPAN_TOKENS) {
-      size_t n = ck_round_up(ck_min(CK_SPAN_TOKENS, visible - first), 32);
-      if (pair.tile[1].rows > 0)
-        attend_span(args, block, &pair, true, first, n);
-      else
-        attend_span(args, block, &pair, false, first, n);
-    }
+  configure_tiles();
+  for (u.row0 = 0; u.row0 < args->rows; u.row0 += UNIT_ROWS) {
+    u.rows = ck_min(UNIT_ROWS, args->rows - u.row0);
+    size_t visible = ck_visible_tokens(args, u.row0, u.rows, UNIT_ROWS, u.last);
+    if (visible == 0) continue;
+    load_queries(args, block, &u);
+    for (size_t first = 0; first < visible; first += CK_SPAN_TOKENS)
+      attend_span(args, block, &u, first, ck_round_up(ck_min(CK_SPAN_TOKENS, visible - first), STRIP_TOKENS));
   }
   _tile_release();
 }

@@ -2,12 +2,12 @@
 #include "kernels.h"
 
 #if CK_X86
-#include "attention_bf16.h"
+#include "attention_bf16_rows.h"
 
 enum { STEP_ROWS = 8 };
 
-/// out[r][16 j + lane] = sum over i < n of the pair products a[r][i] . b_j[i][lane], j < 2, r < STEP_ROWS. `b_run` pairs
-/// lie together in b_j; the next run begins `b_next` pairs-vectors further.
+/// out[r][16 j + lane] = sum over i of the pair products a[r][i] . b_j[i][lane], j < 2, r < STEP_ROWS. b_j comes in
+/// `runs` runs of `run` vectors of pairs; from one to the next it is `next` pairs.
 CK_BF16_FN void multiply_pairs(const uint16_t *a, size_t a_stride, const uint32_t *b0, const uint32_t *b1, size_t runs,
                                size_t run, size_t next, float *out, size_t out_stride) {
   __m512 sum[STEP_ROWS][2];

@@ -1,7 +1,7 @@
-// Template: block attention in f32 arithmetic over packed panels. Include a vector header, define TILE_ROWS, then include
-// this. K is packed as [tokens / PANEL][head_dim][PANEL], V as [head_dim / PANEL][tokens][PANEL], both zero-padded; a
-// micro-kernel keeps TILE_ROWS x PANEL sums in registers. Rows never meet: each sum is one row's own chain of fused
-// multiply-adds in an order fixed by the block, so a row's bits do not depend on its neighbours.
+// Template: block attention in f32 arithmetic over packed panels. Include a vector header, define TILE_ROWS, then
+// include this. K is packed as [tokens / PANEL][head_dim][PANEL], V as [head_dim / PANEL][tokens][PANEL], both
+// zero-padded; a micro-kernel keeps TILE_ROWS x PANEL sums in registers. Rows never meet: each sum is one row's own
+// chain of fused multiply-adds in an order fixed by the block, so a row's bits do not depend on its neighbours.
 #include "attention_softmax.h"
 
 enum { PANEL_VECTORS = 2, PANEL = PANEL_VECTORS * VECTOR_LANES };

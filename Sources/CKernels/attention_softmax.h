@@ -3,8 +3,8 @@
 
 enum { SPAN_VECTORS = CK_SPAN_TOKENS / VECTOR_LANES };
 
-/// Turns the first `keep` scores (at least 1) of s into p = 2^(s c - m), and the rest up to `n` into 0. Updates the row's
-/// m and l, and returns what its output must be multiplied by.
+/// Turns the first `keep` scores (at least 1) of s into p = 2^(s c - m), and the rest up to `n` into 0. Updates the
+/// row's m and l, and returns what its output must be multiplied by.
 CK_VECTOR_FN float softmax_row(float *s, size_t keep, size_t n, float c, float *m, float *l) {
   size_t live = (keep + VECTOR_LANES - 1) / VECTOR_LANES, all = (n + VECTOR_LANES - 1) / VECTOR_LANES;
   float *tail = s + (live - 1) * VECTOR_LANES;

@@ -1,5 +1,6 @@
-// Template: attention of a few rows to K and V where they lie, in f32 arithmetic whatever the dtype. Decode reads each
-// block once, so memory sets its pace: K and V are read once for up to GROUP_ROWS rows. Include attention_softmax.h first.
+// Template: attention of a few rows to K and V where they lie, in f32 arithmetic whatever the dtype. Decode reads
+// each block once, so memory sets its pace: K and V are read once for up to GROUP_ROWS rows. Include
+// attention_softmax.h first.
 enum { GROUP_ROWS = 4, GROUP_VECTORS = VECTOR_LANES == 16 ? 4 : 2 };
 
 typedef struct {

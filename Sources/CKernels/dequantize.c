@@ -1,5 +1,5 @@
-// GGUF's quantised blocks to f32, in the order of operations that the reference uses, so that the values are equal to it
-// to the last bit. Layouts: https://github.com/ggml-org/ggml, "ggml-common.h" (block_q4_0 ... block_q6_K).
+// GGUF's quantised blocks to f32, in the order of operations that the reference uses, so that the values are equal to
+// it to the last bit. Layouts: https://github.com/ggml-org/ggml, "ggml-common.h" (block_q4_0 ... block_q6_K).
 #include "number_formats.h"
 #include "variants.h"
 
@@ -50,7 +50,8 @@ CK_INLINE void q8_0(const uint8_t *in, float *out) {
   for (int j = 0; j < SMALL; j++) out[j] = (float)(int8_t)in[2 + j] * d;
 }
 
-// d and dmin f16; 12 bytes holding eight 6-bit (scale, minimum) pairs; 128 bytes of nibbles, 32 bytes for two runs of 32.
+// d and dmin f16; 12 bytes holding eight 6-bit (scale, minimum) pairs; 128 bytes of nibbles, 32 bytes for two runs of
+// 32.
 CK_INLINE void q4_k(const uint8_t *in, float *out) {
   float d = half_at(in), dmin = half_at(in + 2);
   const uint8_t *packed = in + 4, *nibbles = in + 16;
@@ -70,8 +71,9 @@ CK_INLINE void q4_k(const uint8_t *in, float *out) {
   }
 }
 
-// 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 signed scales, d f16. Each half of 128 elements is four runs
-// of 32: run r takes nibbles r / 2 of bytes r % 2 * 32 + j, and bit pair r of byte j; biased by 32; a scale per 16.
+// 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 signed scales, d f16. Each half of 128 elements is four
+// runs of 32: run r takes nibbles r / 2 of bytes r % 2 * 32 + j, and bit pair r of byte j; biased by 32; a scale per
+// 16.
 CK_INLINE void q6_k(const uint8_t *in, float *out) {
   float d = half_at(in + 208);
   for (int run = 0; run < 8; run++) {

@@ -1,5 +1,5 @@
-// What a transformer layer does between its matrix products. Bits are the same at every level: sums run in sixteen lanes
-// whatever the vector width, and contraction is off.
+// What a transformer layer does between its matrix products. Bits are the same at every level: sums run in sixteen
+// lanes whatever the vector width, and contraction is off.
 #include "number_formats.h"
 #include "variants.h"
 
@@ -59,8 +59,8 @@ CK_INLINE void rope(float *x, const float *cos, const float *sin, size_t rows, s
   }
 }
 
-// 2^(x log2 e): the whole part goes into the exponent by way of the last bits of x + 1.5 * 2^23, the rest (-0.5 ... 0.5)
-// through a minimax polynomial of degree 6 (relative error 2e-9). Clamped to 2^-126 ... 2^126.
+// 2^(x log2 e): the whole part goes into the exponent by way of the last bits of x + 1.5 * 2^23, the rest (-0.5 ...
+// 0.5) through a minimax polynomial of degree 6 (relative error 2e-9). Clamped to 2^-126 ... 2^126.
 CK_INLINE float exponential(float x) {
   float y = x * 0x1.715476p+0f;
   y = y < -126.0f ? -126.0f : y;

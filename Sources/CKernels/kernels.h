@@ -53,7 +53,8 @@ extern const ck_attention ck_attention_amx;
 
 /// The kernels of the level in force.
 const ck_kernels *ck_active_kernels(void);
-/// The block attention of the level in force for `dtype`: only bf16 gains from the bf16 levels, the others run at AVX-512.
+/// The block attention of the level in force for `dtype`: only bf16 gains from the bf16 levels, the others run at
+/// AVX-512.
 const ck_attention *ck_active_attention(ck_dtype dtype);
 
 static inline size_t ck_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }

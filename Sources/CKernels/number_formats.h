@@ -1,5 +1,5 @@
-// bf16 and f16 to and from f32, one number at a time and without branches, so that loops over them vectorise. Round to
-// nearest even; NaN keeps its upper payload bits and becomes quiet, as F16C does it.
+// bf16 and f16 to and from f32, one number at a time and without branches, so that loops over them vectorise. Round
+// to nearest even; NaN keeps its upper payload bits and becomes quiet, as F16C does it.
 #ifndef CK_NUMBER_FORMATS_H
 #define CK_NUMBER_FORMATS_H
 

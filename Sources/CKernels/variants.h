@@ -1,6 +1,6 @@
-// One body, several instruction sets. A body is written once in plain C, always inlined, and compiled into one function
-// per level with that level's target attribute, where the compiler vectorises it. With contraction off (no fused
-// multiply-add) every level gives the same bits.
+// One body, several instruction sets. A body is written once in plain C, always inlined, and compiled into one
+// function per level with that level's target attribute, where the compiler vectorises it. With contraction off (no
+// fused multiply-add) every level gives the same bits.
 #ifndef CK_VARIANTS_H
 #define CK_VARIANTS_H
 

@@ -57,8 +57,8 @@ CK_VECTOR_FN vf vf_load_first(const void *base, ck_dtype dtype, size_t i, size_t
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 
-/// 2^x as in vector_avx512.h, with the floor put into the exponent by hand: 0 below 2^-126, NaN stays NaN, and x is at
-/// most 0 where it is called.
+/// 2^x as in vector_avx512.h, with the floor put into the exponent by hand: 0 below 2^-126, NaN stays NaN, and x is
+/// at most 0 where it is called.
 CK_VECTOR_FN vf vf_exp2(vf x) {
   vf clamped = _mm256_max_ps(_mm256_set1_ps(-126.0f), x);
   vf whole = _mm256_floor_ps(clamped), f = _mm256_sub_ps(clamped, whole);
