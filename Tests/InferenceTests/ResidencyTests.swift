@@ -98,7 +98,7 @@ import TierCore
   func scarceStaging(movingPercent: Int) throws {
     let bench = try TinyModel.f32.get()
     let resident = try bench.score(tokens, chunkTokens: 32, blockTokens: 16, ordered: true).score
-    let session = AllResidentSession(.init(movingPercent: movingPercent, sealsLate: true))
+    let session = AllResidentSession(.init(movingPercent: movingPercent, hesitates: 2, sealsLate: true))
     let (score, statistics) = try bench.score(
       tokens, chunkTokens: 32, blockTokens: 16, ordered: true, session: session
     ) { $0.stagingSlots = 2 }
