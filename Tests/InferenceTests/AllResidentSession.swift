@@ -15,10 +15,14 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
     var movingPercent = 0
     /// Of 100 leases, how many are overwritten while they are held.
     var stalePercent = 0
+    /// They are overwritten before anyone asks whether they are current.
+    var staleAtOnce = false
     /// The nth acquired block and all after are lost.
     var losesAfter: Int?
     /// Every nth receive finds nothing, though there is something.
     var hesitates = 0
+    /// Staging slots come back late, one at a time, when nothing else is left to say.
+    var sealsLate = false
     var refusal: Refusal?
     var queuedAhead = 0
     /// Nothing is answered after so many replies.
@@ -51,6 +55,7 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
     var freeStaging: [UInt32] = []
     var reservations: [(layer: Int, blocks: Range<Int>)] = []
     var reserved: [Key: UInt32] = [:]
+    var sealing: [(layer: Int, block: Int, slot: UInt32)] = []
     var leases: [Key: Lease] = [:]
     var wanted: Set<Key> = []
     var generations: [UInt64] = []
@@ -96,7 +101,8 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
 
   func bytes(of slot: SlotRef) throws(ResidencyError) -> UnsafeRawBufferPointer {
     let found = state.withLock { state in
-      state.leases.values.contains { $0.slot == slot.index } ? UnsafeRawBufferPointer(state.slots[Int(slot.index)]) : nil
+      state.leases.values.contains { $0.slot == slot.index }
+        ? UnsafeRawBufferPointer(state.slots[Int(slot.index)]) : nil
     }
     guard let found else { throw .badSlot("slot \(slot.index) is not leased") }
     return found
@@ -144,6 +150,7 @@ extension AllResidentSession.State {
     if replies.isEmpty, !moving.isEmpty {
       replies.append(moving.remove(at: Int(random.next(below: UInt64(moving.count)))))
     }
+    if replies.isEmpty, !sealing.isEmpty { accept(sealing.removeFirst()) }
     guard !replies.isEmpty else { return nil }
     let reply = replies.removeFirst()
     // A block on the way is leased from the moment the caller may know of it.
@@ -171,9 +178,8 @@ extension AllResidentSession.State {
       check(blocks.count <= staging.count && !blocks.isEmpty, "reserve of \(blocks)")
       reservations.append((layer, blocks))
       serveReservations()
-    case .seal(let sequence, let layer, let blocks):
-      for block in blocks { seal(sequence, layer, block) }
-      serveReservations()
+    case .seal(_, let layer, let blocks):
+      for block in blocks { seal(layer, block) }
     case .acquire(let sequence, _, let layer, let blocks): acquire(sequence, layer, blocks)
     case .release(_, let layer, let blocks):
       for block in blocks { release(layer, block) }
@@ -224,7 +230,7 @@ extension AllResidentSession.State {
     }
   }
 
-  private mutating func seal(_ sequence: SequenceID, _ layer: Int, _ block: Int) {
+  private mutating func seal(_ layer: Int, _ block: Int) {
     let key = Key(id: ids[block], layer: layer)
     guard let slot = reserved.removeValue(forKey: key) else {
       check(false, "block \(block) of layer \(layer) sealed but not reserved")
@@ -232,9 +238,14 @@ extension AllResidentSession.State {
     }
     blocks[key] = Array(staging[Int(slot)].prefix(plan!.layout.payloadBytes))
     poison(staging[Int(slot)])
-    freeStaging.append(slot)
-    replies.append(.sealed(sequence, layer: layer, block: block, .accepted))
-    replies.append(.durable(sequence, layer: layer, block: block))
+    if behaviour.sealsLate { sealing.append((layer, block, slot)) } else { accept((layer, block, slot)) }
+  }
+
+  private mutating func accept(_ sealed: (layer: Int, block: Int, slot: UInt32)) {
+    freeStaging.append(sealed.slot)
+    replies.append(.sealed(plan!.sequence, layer: sealed.layer, block: sealed.block, .accepted))
+    replies.append(.durable(plan!.sequence, layer: sealed.layer, block: sealed.block))
+    serveReservations()
   }
 
   private mutating func acquire(_ sequence: SequenceID, _ layer: Int, _ range: Range<Int>) {
@@ -269,7 +280,7 @@ extension AllResidentSession.State {
     slots[Int(slot)].copyBytes(from: blocks[key]!)
     let isStale = random.next(below: 100) < behaviour.stalePercent
     leases[key] = AllResidentSession.Lease(
-      key: key, slot: slot, callsLeft: isStale ? Int(random.next(below: 6)) : nil)
+      key: key, slot: slot, callsLeft: isStale ? (behaviour.staleAtOnce ? 0 : Int(random.next(below: 6))) : nil)
     maxLeases = max(maxLeases, leases.count)
     return (SlotRef(arena: AllResidentSession.dataArena, index: slot), generations[Int(slot)])
   }

@@ -1,8 +1,9 @@
 import Foundation
-import Inference
 import ModelFiles
 import TierCore
 import TierIdentity
+
+@testable import Inference
 
 /// A model on threads of its own, ready to read text through a store.
 final class Bench: @unchecked Sendable {
@@ -13,10 +14,10 @@ final class Bench: @unchecked Sendable {
   let fingerprint = ModelFingerprint(bytes: [UInt8](repeating: 7, count: 32))!
   let lock = NSLock()
 
-  init(path: String, type: ComputeType, threads: Int = 2) throws {
+  init(path: String, type: ComputeType, threads: Int = 2, allowsTiles: Bool = true) throws {
     let checkpoint = try Checkpoint(path: path)
     config = checkpoint.config
-    compute = try Compute(type: type, threadCount: threads)
+    compute = try Compute(type: type, threadCount: threads, allowsTiles: allowsTiles)
     weights = try LlamaWeights(config: config, source: checkpoint.weights, compute: compute)
   }
 
@@ -38,13 +39,14 @@ final class Bench: @unchecked Sendable {
   /// Scores a text through `session`.
   func score(
     _ tokens: [UInt32], chunkTokens: Int, blockTokens: Int = 256, ordered: Bool = false,
-    session: any ResidencySession = AllResidentSession()
+    session: any ResidencySession = AllResidentSession(), change: (inout KVOptions) -> Void = { _ in }
   ) throws -> (score: Score, statistics: KVStatistics) {
     try lock.withLock {
       let kv = try kv(session, blockTokens: blockTokens, maxTokens: tokens.count) {
         $0.chunkTokens = chunkTokens
         $0.ordered = ordered
         $0.stallDeadlineMs = 2000
+        change(&$0)
       }
       let model = Transformer(
         weights: weights, compute: compute, layout: layout(blockTokens: blockTokens), maxTokens: chunkTokens)

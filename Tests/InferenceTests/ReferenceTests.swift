@@ -20,7 +20,8 @@ import Testing
   @Test("bf16: the same mean nll", arguments: [512])
   func bf16(chunkTokens: Int) throws {
     let score = try RealModel.bf16.get().score(reference.tokens, chunkTokens: chunkTokens).score
-    print("bf16 mean nll \(score.meanNLL), reference \(reference.mean), per token \(reference.meanDifference(score.nll))")
+    print(
+      "bf16 mean nll \(score.meanNLL), reference \(reference.mean), per token \(reference.meanDifference(score.nll))")
     #expect(abs(score.meanNLL - reference.mean) <= 0.02)
   }
 }

@@ -19,6 +19,13 @@ import Testing
     #expect(score.top5.map { Float($0.token) } == reference.top5.map { $0[0] })
   }
 
+  @Test("bf16: the same mean nll, with AMX tiles and with oneDNN", arguments: [true, false])
+  func bf16(allowsTiles: Bool) throws {
+    let bench = try Bench(path: TinyModel.path, type: .bf16, allowsTiles: allowsTiles)
+    let score = try bench.score(reference.tokens, chunkTokens: 64, blockTokens: 16).score
+    #expect(abs(score.meanNLL - reference.mean) <= 0.02)
+  }
+
   @Test("A prompt shorter than a block", arguments: [1, 2, 15])
   func short(tokens: Int) throws {
     let prompt = Array(reference.tokens.prefix(tokens))

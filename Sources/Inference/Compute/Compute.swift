@@ -1,3 +1,4 @@
+import CKernels
 import COneDNN
 import Synchronization
 
@@ -6,14 +7,21 @@ public final class Compute: Sendable {
   public let type: ComputeType
   public let pool: WorkerPool
   let threads: [ThreadContext]
+  /// Whether products in bf16 are our own AMX kernels.
+  let usesTiles: Bool
   private let products = Mutex(ProductCache())
 
   /// - Parameters:
   ///   - type: of weights, activations and the cache.
   ///   - threadCount: threads to compute on, the caller's included; at least 1.
   /// - Throws: `.threadNotStarted`, `.oneDNN`.
-  public init(type: ComputeType, threadCount: Int) throws(ComputeError) {
+  public convenience init(type: ComputeType, threadCount: Int) throws(ComputeError) {
+    try self.init(type: type, threadCount: threadCount, allowsTiles: true)
+  }
+
+  init(type: ComputeType, threadCount: Int, allowsTiles: Bool) throws(ComputeError) {
     self.type = type
+    usesTiles = allowsTiles && type == .bf16 && ck_matmul_available()
     pool = try WorkerPool(threadCount: threadCount)
     var threads: [ThreadContext] = []
     for _ in 0..<threadCount { threads.append(try ThreadContext()) }

@@ -21,6 +21,7 @@ struct PackedMatrix: Sendable {
     let description: dnnl_memory_desc_t
   }
 
+  /// Outputs of a panel at most.
   static let panelOutputs = 256
 
   /// - Parameters:
@@ -38,8 +39,7 @@ struct PackedMatrix: Sendable {
     self.panels = panels
     outputs = panels.last?.upperBound ?? 0
     let step = Int(CK_MATMUL_STEP)
-    let tiled =
-      compute.type == .bf16 && ck_matmul_available() && inputs % step == 0 && panelWidths.allSatisfy { $0 % step == 0 }
+    let tiled = compute.usesTiles && inputs % step == 0 && panelWidths.allSatisfy { $0 % step == 0 }
     let type = self.type
     let packed = PanelSlots(count: panels.count)
     try compute.pool.run(panels.count) { index, thread in
@@ -67,42 +67,34 @@ struct PackedMatrix: Sendable {
     }
   }
 
-  /// Panels of `panelOutputs`, the last one smaller.
-  static func evenPanels(outputs: Int) -> [Int] {
-    stride(from: 0, to: outputs, by: panelOutputs).map { min(panelOutputs, outputs - $0) }
+  /// Panels of at most `panelOutputs` outputs, all but the last of one width, each a whole number of `unit`s, which is
+  /// at most that.
+  static func evenPanels(outputs: Int, unit: Int = 1) -> [Int] {
+    let most = panelOutputs / unit
+    let step = Int(CK_MATMUL_STEP)
+    let units = (1...most).last { $0 * unit % step == 0 } ?? most
+    return stride(from: 0, to: outputs, by: units * unit).map { min(units * unit, outputs - $0) }
   }
 
-  /// target[r][n - panel.lowerBound] for the outputs n of one panel; strides in elements.
+  /// target[r][n - panel.lowerBound] for the outputs n of one panel. Rows lie close together in both: oneDNN has fast
+  /// products for nothing else.
   ///
   /// `rows` is at most `Compute.maxRows`, and both buffers have that many rows: up to so many are read and written.
   func multiply(
-    panel index: Int, rows: Int, source: UnsafeRawPointer, sourceStride: Int, target: UnsafeMutablePointer<Float>,
-    targetStride: Int, compute: Compute, thread: Int
+    panel index: Int, rows: Int, source: UnsafeRawPointer, target: UnsafeMutablePointer<Float>, compute: Compute,
+    thread: Int
   ) throws {
     precondition(rows > 0 && rows <= Compute.maxRows, "a product of \(rows) rows")
+    let outputs = panels[index].count
     switch storage[index] {
     case .tiles(let tiles):
       ck_matmul(
-        source.assumingMemoryBound(to: UInt16.self), sourceStride, tiles.base, inputs, panels[index].count, target,
-        targetStride, rows)
+        source.assumingMemoryBound(to: UInt16.self), inputs, tiles.base, inputs, outputs, target, outputs, rows)
     case .blocks(let blocks, let layout):
       let shape = ProductShape(
-        rows: Compute.rowSizes.first { $0 >= rows }!, inputs: inputs, outputs: panels[index].count,
-        sourceStride: sourceStride, targetStride: targetStride, type: type)
+        rows: Compute.rowSizes.first { $0 >= rows }!, inputs: inputs, outputs: outputs, type: type)
       try compute.product(shape, weights: layout.description)
         .execute(source: source, weights: blocks.base, target: target, on: compute.threads[thread])
-    }
-  }
-
-  /// All panels side by side in `target`, as `multiply(panel:)`.
-  func multiply(
-    rows: Int, source: UnsafeRawPointer, sourceStride: Int, target: UnsafeMutablePointer<Float>, compute: Compute,
-    thread: Int
-  ) throws {
-    for (index, panel) in panels.enumerated() {
-      try multiply(
-        panel: index, rows: rows, source: source, sourceStride: sourceStride, target: target + panel.lowerBound,
-        targetStride: outputs, compute: compute, thread: thread)
     }
   }
 
@@ -115,8 +107,7 @@ struct PackedMatrix: Sendable {
   private static func packBlocks(
     _ rows: AlignedBuffer, inputs: Int, outputs: Int, type: ComputeType, on thread: ThreadContext
   ) throws(ComputeError) -> Storage {
-    let shape = ProductShape(
-      rows: Compute.maxRows, inputs: inputs, outputs: outputs, sourceStride: inputs, targetStride: outputs, type: type)
+    let shape = ProductShape(rows: Compute.maxRows, inputs: inputs, outputs: outputs, type: type)
     let layout = try ProductPrimitive(shape, weights: nil).weights
     let plain = AlignedBuffer(byteCount: inputs * outputs * type.sizeBytes)
     type.convert(rows.floats, to: plain.base, count: inputs * outputs)
@@ -144,7 +135,9 @@ struct PackedMatrix: Sendable {
     defer { dnnl_memory_destroy(source) }
     let target = try ProductPrimitive.memory(to, blocks.base)
     defer { dnnl_memory_destroy(target) }
-    let arguments = [dnnl_exec_arg_t(arg: DNNL_ARG_FROM, memory: source), dnnl_exec_arg_t(arg: DNNL_ARG_TO, memory: target)]
+    let arguments = [
+      dnnl_exec_arg_t(arg: DNNL_ARG_FROM, memory: source), dnnl_exec_arg_t(arg: DNNL_ARG_TO, memory: target),
+    ]
     try OneDNN.check(dnnl_primitive_execute(primitive, thread.stream, 2, arguments), "lay out weights")
     try OneDNN.check(dnnl_stream_wait(thread.stream), "lay out weights")
   }

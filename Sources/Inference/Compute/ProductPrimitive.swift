@@ -1,12 +1,10 @@
 import COneDNN
 
-/// What a oneDNN product is planned for: rows, [inputs, outputs], strides in elements.
+/// What a oneDNN product is planned for: [rows, inputs] x [inputs, outputs], rows close together.
 struct ProductShape: Hashable {
   var rows: Int
   var inputs: Int
   var outputs: Int
-  var sourceStride: Int
-  var targetStride: Int
   var type: ComputeType
 }
 
@@ -18,7 +16,9 @@ final class ProductPrimitive: @unchecked Sendable {
   let target: dnnl_memory_desc_t
   let scratch: dnnl_memory_desc_t
   let scratchBytes: Int
-  let primitive: dnnl_primitive_t
+  /// What oneDNN calls the code it chose, e.g. `brg:avx512_core_bf16`.
+  let implementation: String
+  private let primitive: dnnl_primitive_t
 
   /// - Parameter weights: how the weights lie; nil lets oneDNN choose, see `weights` afterwards.
   /// - Throws: `.oneDNN`.
@@ -26,8 +26,8 @@ final class ProductPrimitive: @unchecked Sendable {
     let operation = "plan a \(shape.rows) x \(shape.inputs) x \(shape.outputs) product in \(shape.type.rawValue)"
     let engine = try OneDNN.shared().engine
     let type = shape.type.oneDNNType
-    source = try Self.matrix([shape.rows, shape.inputs], stride: shape.sourceStride, type: type)
-    target = try Self.matrix([shape.rows, shape.outputs], stride: shape.targetStride, type: dnnl_f32)
+    source = try Self.matrix([shape.rows, shape.inputs], stride: shape.inputs, type: type)
+    target = try Self.matrix([shape.rows, shape.outputs], stride: shape.outputs, type: dnnl_f32)
     var wanted = dnnl_memory_desc_t()
     if let fixed {
       wanted = fixed
@@ -48,6 +48,9 @@ final class ProductPrimitive: @unchecked Sendable {
     weights = dnnl_primitive_desc_query_md(plan, dnnl_query_weights_md, 0).pointee
     scratch = dnnl_primitive_desc_query_md(plan, dnnl_query_scratchpad_md, 0).pointee
     scratchBytes = withUnsafePointer(to: scratch) { dnnl_memory_desc_get_size($0) }
+    var name: UnsafePointer<CChar>?
+    try OneDNN.check(dnnl_primitive_desc_query(plan, dnnl_query_impl_info_str, 0, &name), operation)
+    implementation = name.map { String(cString: $0) } ?? ""
     var primitive: dnnl_primitive_t?
     try OneDNN.check(dnnl_primitive_create(&primitive, plan), operation)
     guard let primitive else { throw .oneDNN(operation: operation, status: 0) }

@@ -9,6 +9,7 @@ extension TieredKV {
       current = makeStep(layer: layer)
     }
     upcoming = nil
+    state.attempts.removeAll(keepingCapacity: true)
     placeOwnBlocks(layer: layer)
     if case .none = current!.staging {
       current!.staging = .asked
@@ -133,7 +134,6 @@ extension TieredKV {
       current!.giveUp(block)
       try acquire(layer: layer, blocks: block..<block + 1)
     }
-    if stale.isEmpty { state.attempts.removeAll(keepingCapacity: true) }
     try advance()
   }
 

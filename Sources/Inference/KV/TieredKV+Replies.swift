@@ -116,7 +116,9 @@ extension TieredKV {
   /// Applies a reply to the layer it is about.
   private func update(_ layer: Int, _ reply: Reply, _ change: (inout LayerStep) -> Bool) throws(KVError) {
     let isExpected =
-      if current?.layer == layer { change(&current!) } else if upcoming?.layer == layer { change(&upcoming!) } else { false }
+      if current?.layer == layer { change(&current!) } else if upcoming?.layer == layer { change(&upcoming!) } else {
+        false
+      }
     guard isExpected else { throw .unexpected("\(reply)") }
   }
 }

@@ -56,7 +56,8 @@ public final class TieredKV {
   ///   - onQueued: told how many sequences wait before this one.
   /// - Throws: `KVError`.
   public init(
-    session: any ResidencySession, sequence: SequenceID, fingerprint: ModelFingerprint, layout: BlockLayout, layers: Int,
+    session: any ResidencySession, sequence: SequenceID, fingerprint: ModelFingerprint, layout: BlockLayout,
+    layers: Int,
     options: KVOptions, onQueued: @escaping (Int) -> Void = { _ in }
   ) throws(KVError) {
     guard options.chunkTokens > 0, options.chunkTokens % layout.blockTokens == 0 else {

@@ -61,7 +61,6 @@ final class BlockAttention {
   func attendOwn(_ blocks: [OwnBlock], queries: UnsafeRawPointer) throws {
     try forEachPart { part, thread in
       for block in blocks { attend(block, part, queries, thread) }
-      return true
     }
   }
 
@@ -76,13 +75,13 @@ final class BlockAttention {
       guard let marks = merged[block.index] else { continue }
       for (p, isMerged) in marks.enumerated() { done[p, b] = isMerged }
     }
-    try forEachPart(indexed: { index, part, thread in
+    try forEachIndexedPart { index, part, thread in
       for (b, block) in blocks.enumerated() where !done[index, b] {
         done[index, b] = attend(block, part, queries, thread, isCurrent)
         // In order, nothing may overtake a block that is missing.
         if ordered, !done[index, b] { return }
       }
-    })
+    }
     var stale: [Int] = []
     for (b, block) in blocks.enumerated() {
       let marks = (0..<parts.count).map { done[$0, b] }
@@ -126,11 +125,11 @@ final class BlockAttention {
     return parts
   }
 
-  private func forEachPart(_ body: (AttentionPart, Int) -> Bool) throws {
-    try forEachPart(indexed: { _, part, thread in _ = body(part, thread) })
+  private func forEachPart(_ body: (AttentionPart, Int) -> Void) throws {
+    try forEachIndexedPart { _, part, thread in body(part, thread) }
   }
 
-  private func forEachPart(indexed body: (Int, AttentionPart, Int) -> Void) throws {
+  private func forEachIndexedPart(_ body: (Int, AttentionPart, Int) -> Void) throws {
     let fresh = isFresh
     try compute.pool.run(parts.count) { index, thread in
       if fresh[index] { state.reset(parts[index], tokens: tokens, headDim: layout.headDim) }

@@ -14,15 +14,14 @@ struct KVWriter {
   }
 
   /// - Parameters:
-  ///   - key: [kvHead][headDim], turned.
-  ///   - value: [kvHead][headDim]
-  func store(_ key: UnsafePointer<Float>, _ value: UnsafePointer<Float>, position: Int) {
+  ///   - values: [head][headDim], keys turned.
+  ///   - heads: which: those of K first, then those of V.
+  func store(_ values: UnsafePointer<Float>, heads: Range<Int>, position: Int) {
     let target = kv.ownKey(token: position)
+    // V lies behind K as one more run of heads would.
     let headBytes = layout.blockTokens * layout.headDim * layout.element.sizeBytes
-    for head in 0..<layout.kvHeads {
-      let (from, to) = (head * layout.headDim, target + head * headBytes)
-      type.convert(key + from, to: to, count: layout.headDim)
-      type.convert(value + from, to: to + layout.keyBytes, count: layout.headDim)
+    for (i, head) in heads.enumerated() {
+      type.convert(values + i * layout.headDim, to: target + head * headBytes, count: layout.headDim)
     }
   }
 }

@@ -6,7 +6,7 @@ public struct LlamaWeights: Sendable {
   struct Layer: Sendable {
     /// [hidden]
     let inputNorm: AlignedBuffer
-    /// [queryWidth + 2 * kvWidth, hidden]: q, k and v below one another.
+    /// [queryWidth + 2 * kvWidth, hidden]: q, k and v below one another, whole heads to a panel.
     let queryKeyValue: PackedMatrix
     /// [hidden, queryWidth]
     let attentionOutput: PackedMatrix
@@ -75,7 +75,7 @@ extension LlamaWeights.Layer {
     attentionOutput = try matrix(.attentionOutput, inputs: config.queryWidth)
     down = try matrix(.down, inputs: config.intermediate)
     let stacked = [try rows(.query), try rows(.key), try rows(.value)]
-    let widths = PackedMatrix.evenPanels(outputs: config.queryWidth + 2 * config.kvWidth)
+    let widths = PackedMatrix.evenPanels(outputs: config.queryWidth + 2 * config.kvWidth, unit: config.headDim)
     queryKeyValue = try PackedMatrix(inputs: config.hidden, panelWidths: widths, compute: compute) { output, target in
       var row = output
       for part in stacked {

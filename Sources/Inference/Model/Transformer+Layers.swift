@@ -1,115 +1,129 @@
 import CKernels
 import ModelFiles
 
-// What a layer does to each row but attention. Wide chunks are cut into tiles of rows, a thread each; a few rows are
-// taken together, and the threads share the panels of each product.
+// What a layer does to each row but attention, in steps of one product each: what a panel of outputs is for is done
+// while it is in the cache.
 extension Transformer {
+  /// Some rows on their way through a layer.
+  private struct Tile {
+    /// Tokens of the chunk.
+    let rows: Range<Int>
+    /// Where the inputs of products are, of all threads that work on the tile.
+    let scratch: RowScratch
+    /// The thread that does the whole tile; nil: the threads share the panels of each product.
+    let thread: Int?
+  }
+
   /// Norm, q, k and v, rope: fills `queries` and writes K and V to the chunk's own blocks.
   func project(_ layer: LlamaWeights.Layer, tokens: Int, position: Int, kv: TieredKV) throws {
-    let write = KVWriter(kv: kv, config: config, type: compute.type)
-    if isNarrow(tokens) {
-      let s = scratch[0]
-      norm(0..<tokens, layer.inputNorm, into: s)
-      try multiplyByPanels(layer.queryKeyValue, rows: tokens, source: s.normed, target: s.queryKeyValue)
-      turn(0..<tokens, position, s, write)
-      return
-    }
-    try forEachTile(tokens: tokens) { rows, thread in
-      let s = scratch[thread]
-      norm(rows, layer.inputNorm, into: s)
-      try multiply(layer.queryKeyValue, rows: rows.count, source: s.normed, target: s.queryKeyValue, thread: thread)
-      turn(rows, position, s, write)
+    let writer = KVWriter(kv: kv, config: config, type: compute.type)
+    try forEachTile(tokens) { tile in
+      norm(tile, layer.inputNorm)
+      try multiply(layer.queryKeyValue, tile, source: tile.scratch.normed) { outputs, values in
+        turn(values, outputs, tile.rows)
+        store(values, outputs, tile.rows, position: position, writer)
+      }
     }
   }
 
   /// Output projection, then the gated feed-forward, each added to the residual stream.
   func transform(_ layer: LlamaWeights.Layer, tokens: Int) throws {
-    if isNarrow(tokens) { return try transformByPanels(layer, tokens: tokens) }
-    try forEachTile(tokens: tokens) { rows, thread in
-      let s = scratch[thread]
-      attention.finish(tokens: rows, into: s.attended.base)
-      try multiply(layer.attentionOutput, rows: rows.count, source: s.attended, target: s.update, thread: thread)
-      add(s.update, to: rows)
-      norm(rows, layer.postAttentionNorm, into: s)
-      for panel in layer.gateUp.panels.indices {
-        try activate(layer.gateUp, panel: panel, rows: rows.count, source: s, target: s.activated, thread: thread)
-      }
-      try multiply(layer.down, rows: rows.count, source: s.activated, target: s.update, thread: thread)
-      add(s.update, to: rows)
+    try forEachTile(tokens) { tile in
+      let s = tile.scratch
+      attention.finish(tokens: tile.rows, into: s.attended.base)
+      try multiply(layer.attentionOutput, tile, source: s.attended) { add($1, $0, tile.rows) }
+      norm(tile, layer.postAttentionNorm)
+      try multiply(layer.gateUp, tile, source: s.normed) { activate($1, $0, tile) }
+      try multiply(layer.down, tile, source: s.activated) { add($1, $0, tile.rows) }
     }
   }
 
-  private func transformByPanels(_ layer: LlamaWeights.Layer, tokens: Int) throws {
-    let s = scratch[0]
-    attention.finish(tokens: 0..<tokens, into: s.attended.base)
-    try multiplyByPanels(layer.attentionOutput, rows: tokens, source: s.attended, target: s.update)
-    add(s.update, to: 0..<tokens)
-    norm(0..<tokens, layer.postAttentionNorm, into: s)
-    try compute.pool.run(layer.gateUp.panels.count) { panel, thread in
-      try activate(
-        layer.gateUp, panel: panel, rows: tokens, source: s, gate: scratch[thread].gateUp, target: s.activated,
-        thread: thread)
+  /// Wide chunks are cut into tiles of rows, a thread each. A few rows are one tile that all threads share.
+  private func forEachTile(_ tokens: Int, _ body: (Tile) throws -> Void) throws {
+    if tokens <= Self.leastTileRows {
+      return try body(Tile(rows: 0..<tokens, scratch: scratch[0], thread: nil))
     }
-    try multiplyByPanels(layer.down, rows: tokens, source: s.activated, target: s.update)
-    add(s.update, to: 0..<tokens)
+    let share = tokens.dividedRoundingUp(by: compute.pool.threadCount)
+    let size = min(Compute.maxRows, share.roundedUp(toMultipleOf: Self.leastTileRows))
+    try compute.pool.run(tokens.dividedRoundingUp(by: size)) { index, thread in
+      let rows = index * size..<min((index + 1) * size, tokens)
+      try body(Tile(rows: rows, scratch: scratch[thread], thread: thread))
+    }
   }
 
-  private func norm(_ rows: Range<Int>, _ weight: AlignedBuffer, into s: RowScratch) {
-    ck_rms_norm(
-      residual.floats + rows.lowerBound * config.hidden, weight.floats, config.rmsEps, s.normed.base,
-      compute.type.kernelType, rows.count, config.hidden)
-  }
-
-  private func add(_ update: AlignedBuffer, to rows: Range<Int>) {
-    ck_add(residual.floats + rows.lowerBound * config.hidden, update.floats, rows.count * config.hidden)
-  }
-
+  /// Calls `body` with each panel's outputs and their values, [row][output]: on the tile's thread, or on any.
   private func multiply(
-    _ matrix: PackedMatrix, rows: Int, source: AlignedBuffer, target: AlignedBuffer, thread: Int
+    _ matrix: PackedMatrix, _ tile: Tile, source: AlignedBuffer,
+    _ body: (_ outputs: Range<Int>, _ values: UnsafeMutablePointer<Float>) -> Void
   ) throws {
-    try matrix.multiply(
-      rows: rows, source: source.base, sourceStride: matrix.inputs, target: target.floats, compute: compute,
-      thread: thread)
-  }
-
-  private func multiplyByPanels(
-    _ matrix: PackedMatrix, rows: Int, source: AlignedBuffer, target: AlignedBuffer
-  ) throws {
-    try compute.pool.run(matrix.panels.count) { panel, thread in
+    func multiply(_ panel: Int, _ thread: Int) throws {
+      let values = scratch[thread].panel.floats
       try matrix.multiply(
-        panel: panel, rows: rows, source: source.base, sourceStride: matrix.inputs,
-        target: target.floats + matrix.panels[panel].lowerBound, targetStride: matrix.outputs, compute: compute,
-        thread: thread)
+        panel: panel, rows: tile.rows.count, source: source.base, target: values, compute: compute, thread: thread)
+      body(matrix.panels[panel], values)
+    }
+    if let thread = tile.thread {
+      for panel in matrix.panels.indices { try multiply(panel, thread) }
+    } else {
+      try compute.pool.run(matrix.panels.count, multiply)
     }
   }
 
-  /// One panel of silu(gate) * up, into its columns of `target`.
-  private func activate(
-    _ gateUp: PackedMatrix, panel: Int, rows: Int, source s: RowScratch, gate: AlignedBuffer? = nil,
-    target: AlignedBuffer, thread: Int
-  ) throws {
-    let both = gateUp.panels[panel].count
-    let (half, first) = (both / 2, gateUp.panels[panel].lowerBound / 2)
-    let gate = (gate ?? s.gateUp).floats
-    try gateUp.multiply(
-      panel: panel, rows: rows, source: s.normed.base, sourceStride: config.hidden, target: gate, targetStride: both,
-      compute: compute, thread: thread)
-    for row in 0..<rows {
-      let to = target.base + (row * config.intermediate + first) * compute.type.sizeBytes
-      ck_silu_mul(gate + row * both, gate + row * both + half, both, to, compute.type.kernelType, 1, half)
+  private func norm(_ tile: Tile, _ weight: AlignedBuffer) {
+    ck_rms_norm(
+      residual.floats + tile.rows.lowerBound * config.hidden, weight.floats, config.rmsEps, tile.scratch.normed.base,
+      compute.type.kernelType, tile.rows.count, config.hidden)
+  }
+
+  /// Adds a panel to its columns of the residual stream.
+  private func add(_ values: UnsafePointer<Float>, _ outputs: Range<Int>, _ rows: Range<Int>) {
+    for (i, row) in rows.enumerated() {
+      let target = residual.floats + row * config.hidden + outputs.lowerBound
+      ck_add(target, values + i * outputs.count, outputs.count)
     }
   }
 
-  /// Turns q and k, and stores q, k and v in the compute type where they belong.
-  private func turn(_ rows: Range<Int>, _ position: Int, _ s: RowScratch, _ write: KVWriter) {
-    let (queryWidth, kvWidth, half) = (config.queryWidth, config.kvWidth, config.headDim / 2)
-    for (i, token) in rows.enumerated() {
-      let row = s.queryKeyValue.floats + i * (queryWidth + 2 * kvWidth)
+  /// silu(gate) * up of a panel that holds both, into its columns of the product's result.
+  private func activate(_ values: UnsafePointer<Float>, _ outputs: Range<Int>, _ tile: Tile) {
+    let (both, half) = (outputs.count, outputs.count / 2)
+    let first = tile.scratch.activated.base + outputs.lowerBound / 2 * compute.type.sizeBytes
+    for i in 0..<tile.rows.count {
+      let gate = values + i * both
+      let target = first + i * config.intermediate * compute.type.sizeBytes
+      ck_silu_mul(gate, gate + half, both, target, compute.type.kernelType, 1, half)
+    }
+  }
+
+  /// Rope over those heads of a panel that are queries or keys.
+  private func turn(_ values: UnsafeMutablePointer<Float>, _ outputs: Range<Int>, _ rows: Range<Int>) {
+    let turned = outputs.clamped(to: 0..<config.queryWidth + config.kvWidth).count / config.headDim
+    guard turned > 0 else { return }
+    let half = config.headDim / 2
+    for (i, row) in rows.enumerated() {
       ck_rope(
-        row, rope.cosines.floats + token * half, rope.sines.floats + token * half, 1,
-        config.queryHeads + config.kvHeads, config.headDim)
-      compute.type.convert(row, to: queries.base + token * queryWidth * compute.type.sizeBytes, count: queryWidth)
-      write.store(row + queryWidth, row + queryWidth + kvWidth, position: position + token)
+        values + i * outputs.count, rope.cosines.floats + row * half, rope.sines.floats + row * half, 1, turned,
+        config.headDim)
+    }
+  }
+
+  /// Rounds a panel's heads to the compute type, each to where it belongs.
+  private func store(
+    _ values: UnsafePointer<Float>, _ outputs: Range<Int>, _ rows: Range<Int>, position: Int, _ writer: KVWriter
+  ) {
+    let queryOutputs = outputs.clamped(to: 0..<config.queryWidth)
+    let kvHeads = (outputs.lowerBound + queryOutputs.count - config.queryWidth) / config.headDim
+    for (i, row) in rows.enumerated() {
+      let from = values + i * outputs.count
+      if !queryOutputs.isEmpty {
+        let element = row * config.queryWidth + queryOutputs.lowerBound
+        compute.type.convert(
+          from, to: queries.base + element * compute.type.sizeBytes, count: queryOutputs.count)
+      }
+      if queryOutputs.count < outputs.count {
+        writer.store(
+          from + queryOutputs.count, heads: kvHeads..<kvHeads + (outputs.count - queryOutputs.count) / config.headDim,
+          position: position + row)
+      }
     }
   }
 }

@@ -101,16 +101,4 @@ public final class Transformer {
     }
     if kv.options.ordered { try attention.attendOwn(kv.ownBlocks, queries: queries.base) }
   }
-
-  /// Calls `body` for tiles of rows that cover `tokens`, each on one thread.
-  func forEachTile(tokens: Int, _ body: (Range<Int>, Int) throws -> Void) throws {
-    let share = tokens.dividedRoundingUp(by: compute.pool.threadCount)
-    let size = min(Compute.maxRows, share.roundedUp(toMultipleOf: Self.leastTileRows))
-    try compute.pool.run(tokens.dividedRoundingUp(by: size)) { index, thread in
-      try body(index * size..<min((index + 1) * size, tokens), thread)
-    }
-  }
-
-  /// Whether the rows are too few to give every thread a tile.
-  func isNarrow(_ tokens: Int) -> Bool { tokens <= Self.leastTileRows }
 }

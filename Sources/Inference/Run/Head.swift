@@ -79,10 +79,8 @@ public final class Head {
   private func multiply(
     _ panel: Int, rows: Int, _ source: AlignedBuffer, into target: UnsafeMutablePointer<Float>, _ thread: Int
   ) throws {
-    let head = model.weights.head
-    try head.multiply(
-      panel: panel, rows: rows, source: source.base, sourceStride: head.inputs, target: target,
-      targetStride: head.panels[panel].count, compute: model.compute, thread: thread)
+    try model.weights.head.multiply(
+      panel: panel, rows: rows, source: source.base, target: target, compute: model.compute, thread: thread)
   }
 }
 
