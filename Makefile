@@ -30,7 +30,7 @@ demo: apt model build ## a real model reads a real long text with its KV on thre
 test: apt model swift ## build, run every test, check the format
 	@start=$$SECONDS
 	swift build --build-tests $(SWIFT_FLAGS)
-	TIERD_MODEL=$(CURDIR)/$(MODEL) swift test --skip-build $(SWIFT_FLAGS)
+	TIERD_MODEL=$(CURDIR)/$(MODEL) swift test --skip-build --no-parallel $(SWIFT_FLAGS)
 	$(MAKE) --no-print-directory lint
 	echo "make test: built, every test passed, format clean, in $$((SECONDS - start)) s"
 
