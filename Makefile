@@ -17,6 +17,7 @@ PACKAGES := liblz4-dev libxxhash-dev libdnnl-dev libnuma-dev liburing-dev pkg-co
 SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 # What `make install` ships has the Swift runtime in it, and is built apart.
 BIN := .build/release
+LINT := swift format lint --strict --recursive --parallel Sources Tests Package.swift
 
 .PHONY: help demo test bench simulate install model apt swift build python lint clean
 
@@ -32,7 +33,7 @@ test: apt model swift ## build, run every test, check the format
 	@start=$$SECONDS
 	swift build --build-tests $(SWIFT_FLAGS)
 	TIERD_MODEL=$(CURDIR)/$(MODEL) swift test --skip-build $(SWIFT_FLAGS)
-	$(MAKE) --no-print-directory lint
+	$(LINT)
 	echo "make test: built, every test passed, format clean, in $$((SECONDS - start)) s"
 
 bench: apt model python build ## ratios against Transformers and against all-resident; .build/bench.json
@@ -56,7 +57,7 @@ build: apt swift
 	@swift build $(SWIFT_FLAGS)
 
 lint:
-	@swift format lint --strict --recursive --parallel Sources Tests Package.swift
+	@$(LINT)
 
 swift:
 	@command -v swift >/dev/null || { echo "Swift 6.3 is needed: https://www.swift.org/install/linux/debian/" >&2; exit 69; }
