@@ -26,6 +26,15 @@ import Testing
     #expect(access(socket.path, F_OK) != 0)
   }
 
+  @Test func aLiveSocketOfAnotherTypeIsTaken() throws {
+    let scratch = try ScratchDirectory()
+    let socket = try SocketPath(scratch.path + "/s.sock")
+    let listener = try RawListener(socket.path, type: SOCK_SEQPACKET)
+    #expect(throws: SocketPath.Fault.self) { try socket.clearStale() }
+    #expect(access(socket.path, F_OK) == 0)
+    withExtendedLifetime(listener) {}
+  }
+
   @Test func whatIsNoSocketIsLeftAlone() throws {
     let scratch = try ScratchDirectory()
     let socket = try SocketPath(scratch.path + "/s.sock")

@@ -40,9 +40,9 @@ final class RawListener: Sendable {
   let path: String
   private let fd: Int32
 
-  init(_ path: String) throws {
+  init(_ path: String, type: __socket_type = SOCK_STREAM) throws {
     self.path = path
-    fd = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    fd = socket(AF_UNIX, Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }

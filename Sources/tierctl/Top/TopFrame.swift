@@ -15,7 +15,8 @@ struct TopFrame {
 
   func render(_ style: Style) -> String {
     let view = StatusView(style: style)
-    return [view.headline(now), view.tiers(now.tiers), links(style), acquired()].joined(separator: "\n\n")
+    let moved = now.moves.isEmpty ? [] : [links(style)]
+    return ([view.headline(now), view.tiers(now.tiers)] + moved + [acquired()]).joined(separator: "\n\n")
   }
 
   private func links(_ style: Style) -> String {
