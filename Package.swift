@@ -84,7 +84,8 @@ let package = Package(
       name: "TierWire", dependencies: ["TierCore", "CLinux", protobuf], exclude: ["Messages/worker.proto"],
       swiftSettings: strict),
     library("ControlAPI", ["TierCore"]),
-    library("ControlServer", ["ControlAPI", "TierCore", hummingbird, httpTypes, lifecycle, logging, nioCore, nioPosix]),
+    library(
+      "ControlServer", ["ControlAPI", "TierCore", hummingbird, httpTypes, lifecycle, logging, nioCore, nioPosix]),
     library("ControlClient", ["ControlAPI"]),
     library("DaemonConfig", ["TierCore", "ControlAPI", yams]),
     library("Inference", ["TierCore", "TierIdentity", "ModelFiles", "CKernels", "COneDNN"]),

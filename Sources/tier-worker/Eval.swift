@@ -52,7 +52,8 @@ struct Eval: ParsableCommand {
     try kv.close()
     let report = RunReport(score.prefill, kv.statistics, before, try store.session.statistics(), chunks: chunks)
     if !shared.json {
-      Terminal.output("  mean nll  \(RunReport.decimal(score.meanNLL, 4)) over \(score.nll.count) tokens\n" + report.table)
+      let mean = RunReport.decimal(score.meanNLL, 4)
+      Terminal.output("  mean nll  \(mean) over \(score.nll.count) tokens\n" + report.table)
     }
     let output = Output(
       nll: score.nll, meanNll: score.meanNLL, top5: score.top5.map { [Double($0.token), Double($0.logit)] },

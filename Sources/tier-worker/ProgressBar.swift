@@ -21,8 +21,9 @@ struct ProgressBar {
     let left = rate > 0 ? Int(Double(progress.tokensTotal - progress.tokens) / rate) : 0
     var note = "chunks  \(Int(rate)) tokens/s  \(left) s left"
     if let store {
-      note += "  device \(ByteCount.text(store.device.usedBytes))  host \(ByteCount.text(store.host.usedBytes))"
-        + "  disk \(ByteCount.text(store.disk.usedBytes))"
+      for (name, tier) in [("device", store.device), ("host", store.host), ("disk", store.disk)] {
+        note += "  \(name) \(ByteCount.text(tier.usedBytes))"
+      }
     }
     show(progress.chunks, of: progress.chunksTotal, note: note)
   }

@@ -20,15 +20,16 @@ struct Reader {
     guard (1...256).contains(threads) else { throw WorkerFault.usage("--threads \(threads): 1 to 256 are possible") }
     checkpoint = try Checkpoint(path: options.model)
     guard let layout = Transformer.layout(of: checkpoint.config, type: type, blockTokens: options.blockTokens) else {
-      throw WorkerFault.usage("a block of \(options.blockTokens) tokens of this model is too large: fewer --block-tokens")
+      throw WorkerFault.usage(
+        "a block of \(options.blockTokens) tokens of this model is too large: fewer --block-tokens")
     }
     self.layout = layout
     fingerprint = checkpoint.fingerprint(cache: FingerprintCache(environment: ProcessInfo.processInfo.environment))
     let compute = try Compute(type: type, threadCount: threads)
     let bar = ProgressBar(label: "loading")
-    let weights = try LlamaWeights(config: checkpoint.config, source: checkpoint.weights, compute: compute) { done, of in
-      bar.show(done, of: of, note: "layers")
-    }
+    let weights = try LlamaWeights(
+      config: checkpoint.config, source: checkpoint.weights, compute: compute,
+      progress: { done, of in bar.show(done, of: of, note: "layers") })
     bar.clear()
     model = Transformer(weights: weights, compute: compute, layout: layout, maxTokens: chunkTokens)
   }

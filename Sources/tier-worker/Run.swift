@@ -50,7 +50,9 @@ struct Run: ParsableCommand {
   func run() throws { try WorkerFault.reporting(answer) }
 
   private func answer() throws {
-    guard maxNewTokens >= 0, maxNewTokens <= 1 << 20 else { throw WorkerFault.usage("--max-new-tokens \(maxNewTokens)") }
+    guard (0...1 << 20).contains(maxNewTokens) else {
+      throw WorkerFault.usage("--max-new-tokens \(maxNewTokens): 0 to \(1 << 20) are possible")
+    }
     let text = try promptText()
     var sampler = try Sampler(
       temperature > 0 ? .nucleus(temperature: temperature, topP: topP) : .greedy, seed: seed)
@@ -81,8 +83,8 @@ struct Run: ParsableCommand {
       if !shared.json { Terminal.output(piece) }
     }
     let answered = try Decoder(model: reader.model, kv: kv).run(
-      count: maxNewTokens, afterRow: lastRow, choose: { try sampler.next($0) }, isEnd: tokenizer.endTokens.contains
-    ) { say(try decoder.append($0)) }
+      count: maxNewTokens, afterRow: lastRow, choose: { try sampler.next($0) },
+      isEnd: tokenizer.endTokens.contains, emit: { say(try decoder.append($0)) })
     say(decoder.finish())
     try kv.close()
     let report = RunReport(prefill, kv.statistics, before, try store.session.statistics(), chunks: chunks)

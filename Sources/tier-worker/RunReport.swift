@@ -56,9 +56,17 @@ struct RunReport: Encodable {
           bytes: after[keyPath: path].bytes - before[keyPath: path].bytes)
       },
       hits: after.hits - before.hits, misses: after.misses - before.misses, lost: after.lost - before.lost,
-      peakBytes: ["device": after.device.peakBytes, "host": after.host.peakBytes, "disk": after.disk.peakBytes],
-      budgetBytes: ["device": after.device.budgetBytes, "host": after.host.budgetBytes, "disk": after.disk.budgetBytes],
+      peakBytes: Self.perTier(after, \.peakBytes), budgetBytes: Self.perTier(after, \.budgetBytes),
       spillRatio: stored > 0 ? Double(after.spillOriginalBytes - before.spillOriginalBytes) / Double(stored) : nil)
+  }
+
+  private static func perTier(
+    _ store: StoreStatistics, _ figure: KeyPath<StoreStatistics.TierUse, Int>
+  ) -> [String: Int] {
+    [
+      "device": store.device[keyPath: figure], "host": store.host[keyPath: figure],
+      "disk": store.disk[keyPath: figure],
+    ]
   }
 
   private static func peakRss() -> Int {

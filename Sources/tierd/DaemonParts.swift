@@ -34,7 +34,8 @@ func makeDaemonParts(_ configuration: DaemonConfiguration, logger: Logger) throw
 
 private func openEngine(_ configuration: DaemonConfiguration, _ logger: Logger) throws -> Engine {
   let options = EngineOptions(
-    deviceBytes: configuration.deviceBudgetBytes, hostBytes: configuration.hostBudgetBytes, diskBytes: configuration.diskBudgetBytes,
+    deviceBytes: configuration.deviceBudgetBytes, hostBytes: configuration.hostBudgetBytes,
+    diskBytes: configuration.diskBudgetBytes,
     spillDirectory: configuration.spillDirectory,
     linkBytesPerSecond: configuration.emulatedLinkBytesPerS, report: { logger.warning("\($0)") })
   do throws(SpillError) {

@@ -20,7 +20,9 @@ struct StoreService: Service {
     try? await gracefulShutdown()
     server.stop()
     let left = engine.drain(deadlineMs: Self.drainMs)
-    if left > 0, engine.spill != nil { logger.warning("stopping with blocks that are not on disk", metadata: ["blocks": "\(left)"]) }
+    if left > 0, engine.spill != nil {
+      logger.warning("stopping with blocks that are not on disk", metadata: ["blocks": "\(left)"])
+    }
     engine.stop()
   }
 }
