@@ -11,7 +11,7 @@ FIRST ?= 1
 MODEL := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 VENV := .build/venv
-PACKAGES := liblz4-dev libxxhash-dev libdnnl-dev pkg-config python3-pip python3-venv git
+PACKAGES := liblz4-dev libxxhash-dev liburing-dev libdnnl-dev pkg-config python3-pip python3-venv git
 
 # One configuration for everything, so that dependencies are built once. Tests see internals.
 SWIFT_FLAGS := -c release -Xswiftc -enable-testing
@@ -34,9 +34,9 @@ test: apt model swift ## build, run every test, check the format
 	$(MAKE) --no-print-directory lint
 	echo "make test: built, every test passed, format clean, in $$((SECONDS - start)) s"
 
-simulate: apt swift ## the residency core under every fault, SEEDS runs
+simulate: apt swift ## the residency core and the spill under every fault, SEEDS runs of each; ONLY=spill for one
 	@swift build $(SWIFT_FLAGS) --product tier-simulate
-	$(BIN)/tier-simulate --first $(FIRST) --seeds $(SEEDS)
+	$(BIN)/tier-simulate --first $(FIRST) --seeds $(SEEDS) $(if $(ONLY),--only $(ONLY))
 
 install: apt swift ## tierd, tierctl and tier-worker into PREFIX/bin, with sudo where it takes that
 	@for program in tierd tierctl tier-worker; do

@@ -69,6 +69,7 @@ let package = Package(
     .target(name: "CLinux"),
     .target(name: "CKernels"),
     .target(name: "CSpillCodec", linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("xxhash")]),
+    .target(name: "CURing", linkerSettings: [.linkedLibrary("uring")]),
 
     // The pure core.
     library("TierCore"),
@@ -77,7 +78,7 @@ let package = Package(
 
     // The shells around it, one concept each.
     library("TierMemory", ["TierCore", "CLinux"]),
-    library("TierSpill", ["TierCore", "CLinux", "CSpillCodec"]),
+    library("TierSpill", ["TierCore", "CLinux", "CSpillCodec", "CURing"]),
     library("TierEngine", ["TierCore", "TierMemory", "TierSpill", "ControlAPI", "CLinux"]),
     .target(
       name: "TierWire", dependencies: ["TierCore", "CLinux", protobuf], exclude: ["Messages/worker.proto"],
@@ -88,7 +89,7 @@ let package = Package(
     library("ControlClient", ["ControlAPI"]),
     library("DaemonConfig", ["TierCore", "ControlAPI", yams]),
     library("Inference", ["TierCore", "TierIdentity", "ModelFiles", "CKernels", "COneDNN"]),
-    library("TierTesting", ["TierCore"]),
+    library("TierTesting", ["TierCore", "TierSpill"]),
 
     // The commands: argument parsing and wiring only.
     command(
@@ -108,7 +109,7 @@ let package = Package(
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
     tests("TierMemoryTests", ["TierMemory"]),
-    tests("TierSpillTests", ["TierSpill", "TierCore", "CSpillCodec", "CXXHash"]),
+    tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash"]),
     tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests(

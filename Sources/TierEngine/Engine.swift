@@ -51,11 +51,25 @@ public final class Engine: Sendable {
     )
     state = Mutex(State(core: core))
     start()
-    if let spill {
-      let records = spill.inventory().map {
-        DiskRecord(key: $0.key, layout: $0.layout, checksum: $0.checksum, storedBytes: $0.storedBytes)
-      }
-      handle(.recovered(records))
+    if let spill { recover(from: spill) }
+  }
+
+  /// Takes in what the spill's sealed segments hold; what it still has to scan for comes later.
+  private func recover(from spill: Spill) {
+    if spill.isRecovering { handle(.recoveryBegan) }
+    handle(.recovered(spill.inventory().map(DiskRecord.init)))
+    spill.start { [weak self] event in self?.take(event) }
+  }
+
+  private func take(_ event: SpillEvent) {
+    switch event {
+    case .recovered(let blocks, let isLast):
+      handle(.recovered(blocks.map(DiskRecord.init)))
+      if isLast { handle(.recoveryEnded) }
+    case .lost(let keys):
+      options.report("\(keys.count) blocks on disk cannot be read back any more and were dropped")
+      for key in keys { handle(.recordLost(key)) }
+    case .notice(let line): options.report(line)
     }
   }
 
@@ -133,5 +147,11 @@ public final class Engine: Sendable {
 
   func withDisk(_ body: (DiskMover) -> Void) {
     movers.withLock { movers in if let disk = movers?.disk { body(disk) } }
+  }
+}
+
+extension DiskRecord {
+  init(_ block: StoredBlock) {
+    self.init(key: block.key, layout: block.layout, checksum: block.checksum, storedBytes: block.storedBytes)
   }
 }
