@@ -45,7 +45,7 @@ public struct SpillStatistics: Sendable, Hashable {
 
 extension SpillStatistics {
   init(of state: SpillState, disk: any SpillDisk, stuckOperations stuck: Int) {
-    health = state.isClosed ? .closed : (state.writeFault ?? state.readFault).map { .degraded($0) } ?? .healthy
+    health = state.health
     ioEngine = disk.engine.name
     stuckOperations = stuck
     unscannedSegments = state.segments.values.count { $0.isUnscanned }
@@ -62,6 +62,12 @@ extension SpillStatistics {
     overCapBytes = max(0, state.usedBytes - state.capBytes)
     originalBytes = state.liveOriginalBytes
     counts = state.counters
+  }
+}
+
+extension SpillState {
+  var health: SpillStatistics.Health {
+    isClosed ? .closed : (writeFault ?? readFault).map { .degraded($0) } ?? .healthy
   }
 }
 

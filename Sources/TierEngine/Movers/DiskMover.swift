@@ -65,8 +65,9 @@ final class DiskMover: Sendable {
     switch outcome {
     case .durable(let bytes): return .durable(storedBytes: bytes)
     case .full: return .full
+    // Of a disk that fails the engine tells, once.
     case .failed(let error):
-      report("spill write failed: \(error.message)")
+      if case .checksumMismatch = error { report("spill write refused: \(error.message)") }
       return .failed
     }
   }
@@ -78,9 +79,7 @@ final class DiskMover: Sendable {
     case .corrupt(let why):
       report("a block on disk is damaged and was dropped: \(why)")
       return .corrupt
-    case .failed(let error):
-      report("spill read failed: \(error.message)")
-      return .failed
+    case .failed: return .failed
     }
   }
 }

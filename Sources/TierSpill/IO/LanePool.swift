@@ -5,7 +5,7 @@ import Glibc
 final class LanePool: @unchecked Sendable {
   private struct Stuck {
     let lane: any IOLane
-    let released: () -> Void
+    let pins: SegmentPins?
   }
 
   private let engine: any IOEngine
@@ -31,19 +31,19 @@ final class LanePool: @unchecked Sendable {
     return stuck.reduce(0) { $0 + $1.lane.inFlight }
   }
 
-  /// Runs `body` with a lane whose buffer has at least `bytes`. `released` is called once, when nothing that `body`
-  /// submitted is in flight any more: what the operations need (a segment's file) stays until then.
+  /// Runs `body` with a lane whose buffer has at least `bytes`. `pins` are released when nothing that `body` submitted is
+  /// in flight any more: the segments stay until then.
   func withLane<Result>(
-    bytes: Int, released: @escaping () -> Void = {}, _ body: (any IOLane) throws(SpillError) -> Result
+    bytes: Int, pins: SegmentPins? = nil, _ body: (any IOLane) throws(SpillError) -> Result
   ) throws(SpillError) -> Result {
     let lane: any IOLane
     do throws(SpillError) {
       lane = try take()
     } catch {
-      released()
+      pins?.release()
       throw error
     }
-    defer { giveBack(lane, released) }
+    defer { giveBack(lane, pins) }
     try lane.reserve(bytes)
     return try body(lane)
   }
@@ -70,14 +70,14 @@ final class LanePool: @unchecked Sendable {
     }
   }
 
-  private func giveBack(_ lane: any IOLane, _ released: @escaping () -> Void) {
+  private func giveBack(_ lane: any IOLane, _ pins: SegmentPins?) {
     while lane.inFlight > 0, lane.next(untilNs: 0) != nil {}
     condition.lock()
     let isFree = lane.inFlight == 0
-    if isFree { idle.append(lane) } else { stuck.append(Stuck(lane: lane, released: released)) }
+    if isFree { idle.append(lane) } else { stuck.append(Stuck(lane: lane, pins: pins)) }
     condition.broadcast()
     condition.unlock()
-    if isFree { released() }
+    if isFree { pins?.release() }
   }
 
   private func waitForStuck(ms: Int) {
@@ -94,13 +94,13 @@ final class LanePool: @unchecked Sendable {
   /// Takes back what has ended since.
   func recycle() {
     condition.lock()
-    var released: [() -> Void] = []
+    var released: [SegmentPins?] = []
     var remaining: [Stuck] = []
     for entry in stuck {
       while entry.lane.inFlight > 0, entry.lane.next(untilNs: 0) != nil {}
       if entry.lane.inFlight == 0 {
         idle.append(entry.lane)
-        released.append(entry.released)
+        released.append(entry.pins)
       } else {
         remaining.append(entry)
       }
@@ -108,7 +108,7 @@ final class LanePool: @unchecked Sendable {
     stuck = remaining
     if !released.isEmpty { condition.broadcast() }
     condition.unlock()
-    for call in released { call() }
+    for pins in released { pins?.release() }
   }
 
   /// Lets the idle lanes go, after what is stuck had a second to end. What is stuck in the kernel for good stays

@@ -134,7 +134,7 @@ extension Spill {
   private func sync(_ segment: Segment) throws(SpillError) {
     let pins = SegmentPins(self)
     state.withLock { _ in pins.add(segment) }
-    try lanes.withLane(bytes: 0, released: { pins.release() }) { lane throws(SpillError) in
+    try lanes.withLane(bytes: 0, pins: pins) { lane throws(SpillError) in
       try lane.sync(segment.file, deadlineMs: options.deadlineMs)
     }
   }

@@ -26,7 +26,12 @@ extension Spill {
   /// before they are decoded and of the original bytes after are all verified. Records that lie together are read
   /// together, and decoded while others are being read. Destinations are written by the caller's thread alone: a read
   /// that was given up leaves them as they are.
-  public func read(batch: [BlockRead]) -> [ReadOutcome] {
+  public func read(batch: [BlockRead]) -> [ReadOutcome] { read(batch: batch, for: .reader) }
+
+  /// Who wants the blocks: a verification tells the owner of what it finds lost.
+  enum ReadPurpose { case reader, verification }
+
+  func read(batch: [BlockRead], for purpose: ReadPurpose) -> [ReadOutcome] {
     let startNs = MonotonicClock.nowNs()
     let pins = SegmentPins(self)
     var outcomes = [ReadOutcome?](repeating: nil, count: batch.count)
@@ -36,7 +41,7 @@ extension Spill {
     } else {
       var run = ReadRun(self, batch: batch, found: found)
       do throws(SpillError) {
-        try lanes.withLane(bytes: run.bufferBytes, released: { pins.release() }) { lane throws(SpillError) in
+        try lanes.withLane(bytes: run.bufferBytes, pins: pins) { lane throws(SpillError) in
           run.play(on: lane, &outcomes)
         }
       } catch {
@@ -44,7 +49,7 @@ extension Spill {
       }
     }
     let final = outcomes.map { $0 ?? .failed(.closed) }
-    account(final, found, batch, startNs: startNs)
+    account(final, found, batch, purpose, startNs: startNs)
     return final
   }
 
@@ -106,22 +111,24 @@ extension Spill {
     return .ok(checksum: header.originalChecksum)
   }
 
-  private func account(_ outcomes: [ReadOutcome], _ found: [ReadItem], _ batch: [BlockRead], startNs: UInt64) {
+  private func account(_ outcomes: [ReadOutcome], _ found: [ReadItem], _ batch: [BlockRead], _ purpose: ReadPurpose, startNs: UInt64) {
     guard !found.isEmpty else { return }
     state.withLock { state in
-      state.counters.readLatency.add(ns: MonotonicClock.nowNs() - startNs)
+      if purpose == .reader { state.counters.readLatency.add(ns: MonotonicClock.nowNs() - startNs) }
       for item in found {
         let key = batch[item.index].key
         switch outcomes[item.index] {
         case .ok:
-          state.counters.readBlocks += 1
-          state.counters.readOriginalBytes += item.entry.layout.payloadBytes
+          if purpose == .reader {
+            state.counters.readBlocks += 1
+            state.counters.readOriginalBytes += item.entry.layout.payloadBytes
+          }
           state.readFault = nil
           if item.entry.isSuspect { state.setSuspect(key, item.entry, false) }
         case .missing: break
         case .corrupt:
           state.counters.corruptReads += 1
-          state.forget(key, ifAt: item.entry)
+          if purpose == .reader { state.forget(key, ifAt: item.entry) } else { state.lose(key, ifAt: item.entry) }
         case .failed(let error):
           state.counters.failedReads += 1
           state.readFault = error

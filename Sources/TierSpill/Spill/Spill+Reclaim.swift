@@ -136,7 +136,7 @@ extension Spill {
     var readErrors = 0
     var failure: SpillError?
     do throws(SpillError) {
-      readErrors = try lanes.withLane(bytes: ScanWindow.bytes, released: { pins.release() }) {
+      readErrors = try lanes.withLane(bytes: ScanWindow.bytes, pins: pins) {
         source throws(SpillError) in
         var window = ScanWindow(source, deadlineMs: options.deadlineMs)
         let scanner = SegmentScanner(

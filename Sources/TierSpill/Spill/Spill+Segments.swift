@@ -89,7 +89,7 @@ extension Spill {
     state.withLock { _ in pins.add(segment) }
     let end = footer.extent + footer.fileBytes
     do throws(SpillError) {
-      try lanes.withLane(bytes: footer.fileBytes, released: { pins.release() }) { lane throws(SpillError) in
+      try lanes.withLane(bytes: footer.fileBytes, pins: pins) { lane throws(SpillError) in
         try footer.write(to: segment.file, lane, deadlineMs: options.deadlineMs)
         if end < segment.fileBytes { try segment.file.truncate(to: end) }
         try lane.sync(segment.file, deadlineMs: options.deadlineMs)

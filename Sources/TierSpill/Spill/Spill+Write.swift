@@ -106,7 +106,7 @@ extension Spill {
     let pins = SegmentPins(self)
     var run = AppendRun(self, batch: batch, work: work, pins: pins)
     do throws(SpillError) {
-      try lanes.withLane(bytes: run.bufferBytes, released: { pins.release() }) { lane throws(SpillError) in
+      try lanes.withLane(bytes: run.bufferBytes, pins: pins) { lane throws(SpillError) in
         run.play(on: lane, &outcomes)
       }
     } catch {

@@ -86,6 +86,8 @@ public final class Spill: Sendable {
   /// Blocks forgotten whose death is not on disk yet.
   package var pendingTombstones: Int { state.withLock { $0.tombstones.pending.count } }
 
+  public var health: SpillStatistics.Health { state.withLock { $0.health } }
+
   public func statistics() -> SpillStatistics {
     let stuck = lanes.stuckOperations
     return state.withLock { SpillStatistics(of: $0, disk: disk, stuckOperations: stuck) }
