@@ -68,7 +68,7 @@ struct Run: ParsableCommand {
       shared, store.session, tokens: tokens.count + maxNewTokens, beyondContext: beyondContext)
     let bar = ProgressBar(label: "reading")
     var chunks = 0
-    let prefill = try Prefill(chunkTokens: reader.chunkTokens).run(
+    let prefill = try Prefill(chunkTokens: reader.chunkTokens, reusesCachedBlocks: true).run(
       tokens, model: reader.model, kv: kv,
       progress: { progress in
         chunks = progress.chunks
