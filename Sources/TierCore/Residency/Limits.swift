@@ -45,7 +45,7 @@ extension ResidencyCore {
   public var dirtyBlocks: Int {
     directory.handles.count { handle in
       let block = directory[handle]
-      return !block.isOnDisk && (block.device.state == .resident || block.host.state == .resident)
+      return !block.isOnDisk && !block.layout.isDroppable && (block.device.state == .resident || block.host.state == .resident)
     }
   }
 
