@@ -58,7 +58,8 @@ struct SimulatedWorker {
   private func id(_ block: Int) -> BlockID {
     let shared = block < 3 ? UInt64(family % 3) : UInt64(family) + 100
     let size = UInt64(plan!.layout.slotBytes)
-    return BlockID(a: shared, b: UInt64(block), c: size, d: UInt64(plan!.layers) + (plan!.layout.isDroppable ? 1000 : 0))
+    let kind: UInt64 = plan!.layout.isDroppable ? 1000 : 0
+    return BlockID(a: shared, b: UInt64(block), c: size, d: UInt64(plan!.layers) + kind)
   }
 
   private func expected(_ layer: Int, _ block: Int) -> UInt64 { Self.content(key(layer, block)) }
