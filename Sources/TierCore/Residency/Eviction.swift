@@ -46,12 +46,11 @@ extension ResidencyCore {
     var best: (handle: BlockHandle, steps: Int)?
     for sequence in openSequences {
       let layers = sequence.plan.layers
-      let current = sequence.layer
-      // From the layer just consumed, the farthest, back to the one that comes next.
-      for back in 0..<layers {
-        let steps = layers - back
-        if steps <= max(best?.steps ?? 0, limit?.steps ?? 0) { break }
-        let layer = (current - back + layers) % layers
+      let inUse = sequence.stepInUse
+      // From the layer consumed last, the farthest, back to the one in use.
+      for steps in stride(from: layers - 1, through: 0, by: -1) {
+        if steps <= max(best?.steps ?? -1, limit?.steps ?? -1) { break }
+        let layer = (inUse + steps) % layers
         if let handle = lists.first(lists.list(tier, clean: clean, group: sequence.group, layer: layer)) {
           best = (handle, steps)
           break

@@ -96,6 +96,12 @@ extension ResidencyCore {
         return
           "sequence \(sequence.id): ring of \(sequence.ring.count), \(ringed.count) its own, \(sequence.ringUsed) counted"
       }
+      if sequence.waitingCount != sequence.flags.count(where: { $0.contains(.wanted) }) {
+        return "sequence \(sequence.id): \(sequence.waitingCount) wanted cells counted"
+      }
+      if let stray = sequence.prefetched.keys.first(where: { !sequence.ring.contains($0) }) {
+        return "sequence \(sequence.id): block \(stray) was prefetched and is in no slot of its ring"
+      }
       for (cell, flags) in sequence.flags.enumerated() where flags.contains(.wanted) {
         let waits = waiters[sequence.handles[cell]]?.contains { $0.group == group && $0.cell == cell } ?? false
         if !waits { return "sequence \(sequence.id): wanted cell \(cell) waits for nothing" }

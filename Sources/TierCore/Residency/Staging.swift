@@ -73,7 +73,7 @@ extension ResidencyCore {
       guard let sequence = sequences[next.sealer.group] else {
         preconditionFailure("a closed sequence has no seals waiting")
       }
-      let nextUse = sequence.nextUse(layer: Int(directory[next.handle].key.layer))
+      let nextUse = sequence.nextUseOfNewborn(layer: Int(directory[next.handle].key.layer))
       switch place(next.handle, nextUse: nextUse) {
       case .waits: return
       case .nowhere:
