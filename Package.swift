@@ -103,7 +103,7 @@ let package = Package(
       ["TierCore", "TierIdentity", "TierEngine", "TierSpill", "TierWire", "Inference", "ModelFiles", arguments]),
     command("tier-simulate", ["TierCore", "TierTesting", arguments]),
     .executableTarget(
-      name: "tier-bench", dependencies: ["TierCore", "TierWire", "Inference", "ModelFiles", arguments],
+      name: "tier-bench", dependencies: ["TierCore", "TierWire", "Inference", "ModelFiles", "CKernels", arguments],
       exclude: ["transformers_prefill.py"], swiftSettings: strict),
 
     // Tests: one target per library, and real processes end to end.

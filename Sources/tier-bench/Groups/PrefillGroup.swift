@@ -1,60 +1,92 @@
+import CKernels
+
 /// How fast a prompt is read: ours to Transformers', both on the same threads, in turn.
 struct PrefillGroup: BenchmarkGroup {
   static let name = "prefill"
-  static let summary = "prefill of 4,096 tokens in bf16 to Transformers'"
+  static let summary = "prefill of 4,096 tokens in bf16, Transformers' time to ours"
   static let needs: [BenchmarkNeed] = [.model, .python]
 
   private static let tokens = 4096
   private static let defaultPairs = 5
-  private static let f32Samples = 2
+  /// Of what is printed for information.
+  private static let extraSamples = 2
 
   func run(_ bench: Bench) throws -> [Figure] {
     let prompt = try Prompt(bench, tokens: Self.tokens)
     bench.progress.show("Transformers loads the model")
-    let theirs = try TransformersProcess(bench, prompt)
+    let transformers = try TransformersProcess(bench, prompt)
     var ourS: [Double] = []
     var theirS: [Double] = []
     let pairs = bench.pairs ?? Self.defaultPairs
     for pair in 0...pairs {
       bench.progress.show("pair \(pair) of \(pairs): ours")
-      let mine = try ours(bench, prompt)
+      let mine = try Self.prefillS(bench, prompt)
       bench.progress.show("pair \(pair) of \(pairs): Transformers")
-      let other = try theirs.prefillS(.bf16)
+      let other = try transformers.prefillS(.bf16)
       // The first pair warms both up.
       guard pair > 0 else { continue }
       ourS.append(mine)
       theirS.append(other)
     }
     var f32S: [Double] = []
-    for sample in 0...Self.f32Samples {
-      bench.progress.show("Transformers in f32, \(sample) of \(Self.f32Samples)")
-      let seconds = try theirs.prefillS(.f32)
-      if sample > 0 { f32S.append(seconds) }
+    var cappedS: [Double] = []
+    // Without AMX of our own, too: Transformers may have had to do without it.
+    let hasTiles = ck_best_level() == CK_AMX_BF16
+    for sample in 0...Self.extraSamples {
+      bench.progress.show("for information, \(sample) of \(Self.extraSamples)")
+      let f32 = try transformers.prefillS(.f32)
+      let capped = hasTiles ? try Self.prefillS(bench, prompt, environment: ["CK_MAX_CPU_ISA": "avx512"]) : nil
+      guard sample > 0 else { continue }
+      f32S.append(f32)
+      if let capped { cappedS.append(capped) }
     }
-    return figures(ourS, theirS, f32S)
+    return Figures(ourS: ourS, theirS: theirS, f32S: f32S, cappedS: cappedS).all
   }
 
-  private func ours(_ bench: Bench, _ prompt: Prompt) throws -> Double {
-    try WorkerRun(
-      bench, ["eval", "--embedded", "--dtype", "bf16", "--tokens", prompt.path]
-    ).report.prefillS
+  private static func prefillS(
+    _ bench: Bench, _ prompt: Prompt, environment: [String: String] = [:]
+  ) throws -> Double {
+    let arguments = ["eval", "--embedded", "--dtype", "bf16", "--tokens", prompt.path]
+    return try WorkerRun(bench, arguments, environment: environment).report.prefillS
   }
+}
 
-  private func figures(_ ourS: [Double], _ theirS: [Double], _ f32S: [Double]) -> [Figure] {
-    let tokens = Double(Self.tokens)
-    return [
-      .median(
-        "prefill_transformers_bf16_to_ours_ratio", "prefill of \(Self.tokens) tokens: Transformers' time to ours",
-        .ratio, of: zip(theirS, ourS).map { $0 / $1 }, target: .atLeast(1.0)),
-      .median("prefill_ours_bf16_s", "  ours, bf16", .seconds, of: ourS),
-      .median("prefill_transformers_bf16_s", "  Transformers, bf16", .seconds, of: theirS),
-      .median("prefill_transformers_f32_s", "  Transformers, f32", .seconds, of: f32S),
-      Figure(
-        "prefill_transformers_f32_to_ours_ratio", "  Transformers' time in f32 to ours in bf16", .ratio,
-        value: f32S.median / ourS.median, samples: f32S),
-      .median("prefill_ours_tokens_per_s", "  ours", .tokensPerSecond, of: ourS.map { tokens / $0 }),
-      .median(
-        "prefill_transformers_tokens_per_s", "  Transformers, bf16", .tokensPerSecond, of: theirS.map { tokens / $0 }),
-    ]
+extension PrefillGroup {
+  struct Figures {
+    let ourS: [Double]
+    let theirS: [Double]
+    let f32S: [Double]
+    /// Empty where this machine has no AMX that could be left out.
+    let cappedS: [Double]
+
+    var all: [Figure] {
+      let tokens = Double(PrefillGroup.tokens)
+      return [
+        .median(
+          "transformers_bf16_to_ours_ratio", "prefill of \(PrefillGroup.tokens) tokens, Transformers' time to ours",
+          .ratio, of: zip(theirS, ourS).map { $0 / $1 }, target: .atLeast(1.0)),
+        .median("ours_bf16_prefill_s", "  ours, bf16", .seconds, of: ourS),
+        .median("ours_bf16_tokens_per_s", "  the same", .tokensPerSecond, of: ourS.map { tokens / $0 }),
+        .median("transformers_bf16_prefill_s", "  Transformers, bf16", .seconds, of: theirS),
+        .median("transformers_bf16_tokens_per_s", "  the same", .tokensPerSecond, of: theirS.map { tokens / $0 }),
+        .median("transformers_f32_prefill_s", "  Transformers, f32", .seconds, of: f32S),
+        Figure(
+          "transformers_f32_to_ours_bf16_ratio", "  Transformers' time in f32 to ours in bf16", .ratio,
+          value: f32S.median / ourS.median, samples: f32S),
+      ] + withoutTiles
+    }
+
+    private var withoutTiles: [Figure] {
+      guard !cappedS.isEmpty else { return [] }
+      return [
+        .median("ours_bf16_without_amx_prefill_s", "  ours, bf16, without AMX", .seconds, of: cappedS),
+        Figure(
+          "transformers_bf16_to_ours_without_amx_ratio", "  Transformers' time in bf16 to that", .ratio,
+          value: theirS.median / cappedS.median, samples: cappedS),
+        Figure(
+          "transformers_f32_to_ours_without_amx_ratio", "  Transformers' time in f32 to that", .ratio,
+          value: f32S.median / cappedS.median, samples: cappedS),
+      ]
+    }
   }
 }

@@ -30,13 +30,13 @@ struct WorkerRun {
   /// Long enough for any run on any machine; a run that hangs is ended.
   private static let limitS = 1800.0
 
-  init(_ bench: Bench, _ arguments: [String]) throws(BenchFault) {
+  init(_ bench: Bench, _ arguments: [String], environment: [String: String] = [:]) throws(BenchFault) {
     let place = bench.scratch.path
     let watch = Stopwatch()
     let process = try Subprocess(
       try bench.program("tier-worker"),
       arguments + ["--model", try bench.requireModel(), "--threads", "\(bench.threads)", "--json"],
-      outputPath: place + "/worker.json", errorPath: place + "/worker.err")
+      environment: environment, outputPath: place + "/worker.json", errorPath: place + "/worker.err")
     let ending = process.wait(limitS: Self.limitS)
     wallS = watch.seconds
     guard ending == .exited(0) else { throw process.fault(ending) }
