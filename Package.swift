@@ -102,6 +102,9 @@ let package = Package(
       "tier-worker",
       ["TierCore", "TierIdentity", "TierEngine", "TierSpill", "TierWire", "Inference", "ModelFiles", arguments]),
     command("tier-simulate", ["TierCore", "TierTesting", arguments]),
+    .executableTarget(
+      name: "tier-bench", dependencies: ["TierCore", "TierWire", "Inference", "ModelFiles", "CKernels", arguments],
+      exclude: ["transformers_prefill.py"], swiftSettings: strict),
 
     // Tests: one target per library, and real processes end to end.
     tests("TierCoreTests", ["TierCore", "TierTesting"]),
