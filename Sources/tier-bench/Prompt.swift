@@ -23,7 +23,7 @@ struct Prompt {
     let text = try TextFile.read(bench.text)
     let model = try bench.requireModel()
     do throws(ModelFileError) {
-      let tokenizer = Tokenizer(try Checkpoint(path: model).tokenizer)
+      let tokenizer = Tokenizer(try Checkpoint(path: model).tokenizer())
       return tokenizer.beginTokens + tokenizer.encode(text)
     } catch {
       throw .missing("\(error)")

@@ -12,6 +12,8 @@ final class ChunkPass {
   private let isDecoding: Bool
   private var layer = 0
   private var isAttending = false
+  /// The layer's weights, while this pass has them.
+  private var matrices: LayerMatrices?
 
   /// - Parameters:
   ///   - model: whose buffers this pass has to itself until it is done.
@@ -32,10 +34,17 @@ final class ChunkPass {
       model.rope.fill(position..<position + tokens.count)
       model.attention.beginChunk(tokens: tokens.count, position: position, isDecoding: isDecoding)
     }
+    let keeper = model.weights.keeper
+    // Others compute while this one waits, with the same layer's weights.
+    defer { if matrices != nil { letGo() } }
     while layer < model.config.layers {
+      let matrices = try keeper.beginLayer(layer)
+      self.matrices = matrices
       if !isAttending {
         try kv.prepare(layer: layer)
-        try model.project(model.weights.layers[layer], tokens: tokens.count, position: position, kv: kv)
+        try model.project(
+          matrices.queryKeyValue, norm: model.weights.norms[layer].input, tokens: tokens.count, position: position,
+          kv: kv)
         try kv.written()
         model.attention.beginLayer()
         // Own blocks first where the order is free: past ones arrive meanwhile. In order, they come last.
@@ -44,10 +53,18 @@ final class ChunkPass {
       }
       try attendPast(kv)
       if kv.options.ordered { try attendOwn(kv) }
-      try model.transform(model.weights.layers[layer], tokens: tokens.count)
+      try model.transform(matrices, norm: model.weights.norms[layer].postAttention, tokens: tokens.count)
+      self.matrices = nil
+      try keeper.endLayer(layer)
       isAttending = false
       layer += 1
     }
+  }
+
+  private func letGo() {
+    matrices = nil
+    // The error that brought us here says more than one of this would.
+    try? model.weights.keeper.endLayer(layer)
   }
 
   private func attendOwn(_ kv: TieredKV) throws {
