@@ -39,14 +39,14 @@ enum Worker {
 }
 
 /// What `tier-worker eval --json` printed. Floats are printed at full precision, so equal numbers are equal bits.
-struct Evaluation: Decodable {
-  struct Move: Decodable {
+struct Evaluation: Decodable, Sendable {
+  struct Move: Decodable, Sendable {
     let from: String
     let to: String
     let blocks: Int
     let bytes: Int
   }
-  struct Tiers: Decodable {
+  struct Tiers: Decodable, Sendable {
     let moves: [Move]
     let hits: Int
     let misses: Int
