@@ -58,7 +58,7 @@ import Testing
     #expect(worker.isRunning, "they are to be at it at the same time")
     #expect(try Evaluation(worker).isIdentical(to: run.result))
 
-    // All that belongs to the store is open by now: what comes on top is theirs.
+    // Arenas are open by now, and segment files are the spill's own: what comes on top is the clients'.
     #expect(try eventually(seconds: 5) { try daemon.status().sessions == 0 })
     let descriptors = daemon.descriptors
     for _ in 0..<5 { try commitAll(daemon) }

@@ -73,8 +73,8 @@ struct Evaluation: Decodable, Sendable {
   }
 
   /// Waits for an eval to end well, and reads what it printed.
-  init(_ worker: ChildProcess) throws {
-    let outcome = try worker.wait(seconds: Worker.seconds)
+  init(_ worker: ChildProcess, seconds: Double = Worker.seconds) throws {
+    let outcome = try worker.wait(seconds: seconds)
     guard outcome.ending == .exited(0) else {
       throw Failed(description: "tier-worker: \(outcome.ending): \(outcome.error)")
     }
