@@ -37,6 +37,10 @@ import Testing
     expectRefusal(try start("other", state), 75, naming: "another tierd", home.path + "/daemon/state")
     let runtime = ["--runtime-dir", home.path + "/daemon/run"]
     expectRefusal(try start("other", runtime), 75, naming: "another tierd", home.path + "/daemon/run")
+    let embedded = try Worker.eval(
+      Sources.tinyModel, tokens: Tokens.tiny(16, in: home),
+      .embedded(["--disk-budget", "64MiB", "--state-dir", home.path + "/daemon/state"]), in: home)
+    expectRefusal(try embedded.wait(seconds: 10), 75, naming: home.path + "/daemon/state")
     #expect(try running.status().sessions == 0)
   }
 

@@ -51,7 +51,7 @@ import Testing
   @Test func aRunAmongThemIsUnharmed() throws {
     let home = try Workspace()
     let run = try ReferenceRun.shared.get()
-    let daemon = try Daemon("daemon", .init(device: "4MiB", host: "4MiB", link: "64MiB/s"), in: home)
+    let daemon = try Daemon("daemon", .init(device: "4MiB", host: "4MiB", link: "32MiB/s"), in: home)
     let worker = try run.start(.daemon(daemon), in: home)
     try daemon.waitForBirths(10, from: worker)
     for _ in 0..<5 { try commitAll(daemon) }

@@ -8,14 +8,14 @@ import Testing
   let run: ReferenceRun
 
   /// Slow enough for a run to be caught in its middle.
-  private static let scarce = Daemon.Budgets(device: "4MiB", host: "4MiB", link: "64MiB/s")
+  private static let scarce = Daemon.Budgets(device: "4MiB", host: "4MiB", link: "32MiB/s")
 
   init() throws {
     home = try Workspace()
     run = try ReferenceRun.shared.get()
   }
 
-  @Test("A worker that is killed frees what it held at once, and the next one is right", arguments: [20, 90])
+  @Test("A worker that is killed frees what it held at once, and the next one is right", arguments: [20, 60])
   func worker(afterBlocks blocks: Int) throws {
     let daemon = try Daemon("daemon", Self.scarce, in: home)
     let victim = try run.start(.daemon(daemon), in: home)
@@ -40,7 +40,7 @@ import Testing
   func daemon() throws {
     let daemon = try Daemon("daemon", Self.scarce, in: home)
     let worker = try run.start(.daemon(daemon), in: home)
-    try daemon.waitForBirths(90, from: worker)
+    try daemon.waitForBirths(60, from: worker)
     daemon.process.send(SIGKILL)
     expectRefusal(try worker.wait(seconds: 5), 69, naming: "tier-worker: the daemon closed the connection")
     try daemon.process.wait(seconds: 5)
