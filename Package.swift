@@ -63,7 +63,6 @@ let package = Package(
   ],
   targets: [
     // C: system libraries.
-    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
     // C: our own shims and kernels.
@@ -103,11 +102,15 @@ let package = Package(
       "tier-worker",
       ["TierCore", "TierIdentity", "TierEngine", "TierSpill", "TierWire", "Inference", "ModelFiles", arguments]),
     command("tier-simulate", ["TierCore", "TierTesting", arguments]),
+    .executableTarget(
+      name: "tier-bench", dependencies: ["TierCore", "TierWire", "Inference", "ModelFiles", "CKernels", arguments],
+      exclude: ["transformers_prefill.py"], swiftSettings: strict),
 
     // Tests: one target per library, and real processes end to end.
     tests("TierCoreTests", ["TierCore", "TierTesting"]),
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
+    tests("TierMemoryTests", ["TierMemory"]),
     tests("TierSpillTests", ["TierSpill", "TierCore", "CSpillCodec", "CXXHash"]),
     tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),

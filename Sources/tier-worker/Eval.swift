@@ -42,7 +42,7 @@ struct Eval: ParsableCommand {
     defer { store.close() }
     let before = try store.session.statistics()
     let kv = try reader.open(store.session, prompt: ids.count)
-    let model = try reader.load(prompt: ids.count)
+    let model = try reader.load(store, prompt: ids.count)
     let bar = ProgressBar(label: "scoring")
     var chunks = 0
     let score = try Scorer(chunkTokens: model.maxTokens).run(ids, model: model, kv: kv) { progress in

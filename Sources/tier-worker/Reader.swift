@@ -56,21 +56,29 @@ struct Reader {
   func open(_ session: any ResidencySession, prompt: Int, growth: Int = 0) throws -> TieredKV {
     var kv = KVOptions(chunkTokens: chunkTokens(for: prompt), maxTokens: prompt + growth)
     kv.ordered = options.ordered
-    let fingerprint = checkpoint.fingerprint(cache: FingerprintCache(environment: ProcessInfo.processInfo.environment))
     return try TieredKV(
       session: session, sequence: SequenceID(1), fingerprint: fingerprint, layout: layout,
       layers: checkpoint.config.layers, options: kv,
       onQueued: { ahead in Terminal.error("waiting for memory behind \(ahead) other sequences\n") })
   }
 
-  /// Loads the weights.
-  func load(prompt: Int) throws -> Transformer {
+  private var fingerprint: ModelFingerprint {
+    checkpoint.fingerprint(cache: FingerprintCache(environment: ProcessInfo.processInfo.environment))
+  }
+
+  /// Loads the weights, or sees that the store has them.
+  func load(_ store: Store, prompt: Int) throws -> Transformer {
     let compute = try Compute(type: type, threadCount: threads)
     let bar = ProgressBar(label: "loading")
     defer { bar.clear() }
-    let weights = try LlamaWeights(
-      config: checkpoint.config, source: checkpoint.weights, compute: compute,
-      progress: { done, of in bar.show(done, of: of, note: "layers") })
+    let (config, source) = (checkpoint.config, checkpoint.weights)
+    let progress = { (done: Int, of: Int) in bar.show(done, of: of, note: "layers") }
+    let weights =
+      try options.managesWeights()
+      ? LlamaWeights(
+        config: config, source: source, compute: compute, fingerprint: fingerprint,
+        sessions: (try store.newSession(), try store.newSession()), progress: progress)
+      : LlamaWeights(config: config, source: source, compute: compute, progress: progress)
     return Transformer(weights: weights, compute: compute, layout: layout, maxTokens: chunkTokens(for: prompt))
   }
 }

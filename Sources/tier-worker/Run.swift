@@ -66,10 +66,10 @@ struct Run: ParsableCommand {
     defer { store.close() }
     let before = try store.session.statistics()
     let kv = try reader.open(store.session, prompt: tokens.count, growth: maxNewTokens)
-    let model = try reader.load(prompt: tokens.count)
+    let model = try reader.load(store, prompt: tokens.count)
     let bar = ProgressBar(label: "reading")
     var chunks = 0
-    let prefill = try Prefill(chunkTokens: model.maxTokens).run(
+    let prefill = try Prefill(chunkTokens: model.maxTokens, reusesCachedBlocks: true).run(
       tokens, model: model, kv: kv,
       progress: { progress in
         chunks = progress.chunks

@@ -7,9 +7,13 @@ import TierWire
 final class Store {
   let session: any ResidencySession
   private let engine: Engine?
+  private let socket: String
+  /// Opened beside `session`, and ended with it.
+  private var others: [any ResidencySession] = []
   private let scratch: ScratchDirectory?
 
   init(_ options: SharedOptions) throws {
+    socket = options.socket ?? Self.defaultSocket
     if options.embedded {
       let scratch = try Self.needsScratch(options) ? ScratchDirectory() : nil
       let engine = try Engine(Self.engineOptions(options, spill: scratch?.spill))
@@ -19,11 +23,20 @@ final class Store {
     } else {
       engine = nil
       scratch = nil
-      session = try Self.connect(options.socket ?? Self.defaultSocket)
+      session = try Self.connect(socket)
     }
   }
 
+  /// Another session of the same store, ended with it.
+  func newSession() throws -> any ResidencySession {
+    let session: any ResidencySession
+    if let engine { session = try EmbeddedSession(engine) } else { session = try Self.connect(socket) }
+    others.append(session)
+    return session
+  }
+
   func close() {
+    for other in others { other.end() }
     session.end()
     engine?.stop()
   }

@@ -80,6 +80,7 @@ extension ResidencyCore {
       let place = sequence.ring.firstIndex(of: handle)
     else { return }
     sequence.ring.remove(at: place)
+    sequence.prefetched[handle] = nil
   }
 
   /// Makes a ring or transit copy a kept one.

@@ -65,6 +65,7 @@ extension ResidencyCore {
       if block.leases != leases[handle, default: 0] { return "block \(handle): \(block.leases) leases counted" }
       if block.users != users[handle, default: 0] { return "block \(handle): \(block.users) users counted" }
       if block.leases > 0, block[computeTier].state != .resident { return "leased block \(handle) is not resident" }
+      if block.layout.isDroppable, block.disk.state != .none { return "droppable block \(handle) was written" }
       if block.users == 0, !block.isAnywhere, block.disk.state == .none, !block.disk.isBeingRead, !block.isSealing {
         return "block \(handle) is nowhere and nobody names it"
       }
@@ -95,6 +96,12 @@ extension ResidencyCore {
       if ringed.count != sequence.ring.count || sequence.ringUsed != sequence.ring.count {
         return
           "sequence \(sequence.id): ring of \(sequence.ring.count), \(ringed.count) its own, \(sequence.ringUsed) counted"
+      }
+      if sequence.waitingCount != sequence.flags.count(where: { $0.contains(.wanted) }) {
+        return "sequence \(sequence.id): \(sequence.waitingCount) wanted cells counted"
+      }
+      if let stray = sequence.prefetched.keys.first(where: { !sequence.ring.contains($0) }) {
+        return "sequence \(sequence.id): block \(stray) was prefetched and is in no slot of its ring"
       }
       for (cell, flags) in sequence.flags.enumerated() where flags.contains(.wanted) {
         let waits = waiters[sequence.handles[cell]]?.contains { $0.group == group && $0.cell == cell } ?? false

@@ -21,6 +21,10 @@ extension ResidencyCore {
     } else {
       sequence.window = blocks
     }
+    if step > sequence.step {
+      sequence.pace.record(blocks: Int(useClock - sequence.stepClock), steps: step - sequence.step)
+    }
+    if step != sequence.step { sequence.stepClock = useClock }
     sequence.step = step
     // An absurd jump restarts the prefetch where the worker is.
     let ahead = sequence.prefetch.step - step
@@ -46,6 +50,7 @@ extension ResidencyCore {
     }
     statistics.misses += 1
     sequence.flags[cell].insert(.wanted)
+    sequence.waitingCount += 1
     sequence.wanted.append(cell)
     waiters[handle, default: []].append(Waiter(group: sequence.group, cell: cell))
     return .moving
@@ -54,6 +59,7 @@ extension ResidencyCore {
   private func lease(_ handle: BlockHandle, _ sequence: Sequence, _ cell: Int) {
     sequence.flags[cell].insert(.leased)
     sequence.leaseCount += 1
+    sequence.prefetched[handle] = nil
     directory[handle].leases += 1
     directory[handle].group = sequence.group
     relist(handle)
@@ -66,6 +72,7 @@ extension ResidencyCore {
     for waiter in waiting {
       guard let sequence = sequences[waiter.group] else { preconditionFailure("a closed sequence waits for nothing") }
       sequence.flags[waiter.cell].remove(.wanted)
+      sequence.waitingCount -= 1
       lease(handle, sequence, waiter.cell)
       let (layer, block) = (sequence.layer(ofCell: waiter.cell), sequence.block(ofCell: waiter.cell))
       reply(sequence, .ready(sequence.id, layer: layer, block: block, copy.slot, generation: copy.generation))
@@ -78,6 +85,7 @@ extension ResidencyCore {
     for waiter in waiting {
       guard let sequence = sequences[waiter.group] else { continue }
       sequence.flags[waiter.cell].remove(.wanted)
+      sequence.waitingCount -= 1
       statistics.lost += 1
       let (layer, block) = (sequence.layer(ofCell: waiter.cell), sequence.block(ofCell: waiter.cell))
       reply(sequence, .lost(sequence.id, layer: layer, block: block))

@@ -25,17 +25,24 @@ final class Sequence {
 
   /// Where it is in its plan: `chunk * layers + layer` of its latest acquire.
   var step = 0
+  var pace = Pace()
+  /// The store's count of acquired blocks when this step began.
+  var stepClock: UInt64 = 0
   /// The blocks of its latest acquire: what the layers after it will want too.
   var window = 0..<0
 
   /// Cells acquired and not here yet, in the order they were asked for.
   var wanted: Fifo<Int> = Fifo()
   var prefetch = PrefetchCursor()
+  /// Blocks in the ring that were sent for ahead of their acquire, and for which place in the plan.
+  var prefetched: [BlockHandle: PrefetchCursor] = [:]
   /// Copies in ring slots of this sequence, oldest first.
   var ring: [BlockHandle] = []
   var ringLimit = 0
   var ringUsed = 0
   var leaseCount = 0
+  /// Cells that are `wanted`.
+  var waitingCount = 0
   var lastActivityMs: UInt64 = 0
 
   var staging: Staging?
@@ -71,7 +78,14 @@ final class Sequence {
     layer >= 0 && layer < plan.layers && blocks.lowerBound >= 0 && blocks.upperBound <= named
   }
 
-  func nextUse(layer: Int) -> NextUse { NextUse.of(layer: layer, at: self.layer, layers: plan.layers) }
+  /// The step whose blocks are being used, or will be next: the latest acquired, until all of it has been released.
+  var stepInUse: Int { leaseCount == 0 && waitingCount == 0 ? step + 1 : step }
+
+  /// How far away the next use of a block is that it has just sealed.
+  func distanceOfNewborn(layer: Int) -> Distance {
+    pace.distance(
+      steps: NextUse.stepsOfNewborn(layer: layer, from: stepInUse, chunkStep: step, layers: plan.layers))
+  }
 }
 
 /// What a sequence holds of one of its blocks.
@@ -87,9 +101,11 @@ struct BlockFlags: OptionSet {
 }
 
 /// How far ahead of its acquires a sequence's blocks have been sent for.
-struct PrefetchCursor {
+struct PrefetchCursor: Comparable {
   var step = 0
   var block = 0
+
+  static func < (a: PrefetchCursor, b: PrefetchCursor) -> Bool { (a.step, a.block) < (b.step, b.block) }
 }
 
 /// A session's small writable arena for one sequence.

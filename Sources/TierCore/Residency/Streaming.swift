@@ -29,11 +29,15 @@ extension ResidencyCore {
     let layers = sequence.plan.layers
     while sequence.prefetch.step < sequence.step + layers {
       let layer = sequence.prefetch.step % layers
-      while sequence.prefetch.block < sequence.window.upperBound {
+      // The next chunk reads what this one has written, too.
+      let isNextChunk = sequence.prefetch.step / layers > sequence.step / layers
+      let end = min(sequence.window.upperBound + (isNextChunk ? sequence.plan.chunkBlocks : 0), sequence.named)
+      while sequence.prefetch.block < end {
         let handle = sequence.handles[sequence.cell(layer, sequence.prefetch.block)]
         let block = directory[handle]
         if block[computeTier].state == .none, block.isAnywhere {
           guard takeRingSlot(handle, sequence, mayReclaim: false) else { return }
+          sequence.prefetched[handle] = sequence.prefetch
         }
         sequence.prefetch.block += 1
       }
@@ -54,9 +58,15 @@ extension ResidencyCore {
     return true
   }
 
-  /// Frees the ring slot of a prefetched block that nobody holds or waits for: the one needed last.
+  /// Frees the ring slot of a prefetched block that nobody holds or waits for: the one needed last. It will have to be
+  /// sent for again, so the prefetch goes back to it.
   private func reclaimRingSlot(_ sequence: Sequence) -> Bool {
-    for handle in sequence.ring.reversed() where dropIfSpare(handle) { return true }
+    for handle in sequence.ring.reversed() {
+      let place = sequence.prefetched[handle]
+      guard dropIfSpare(handle) else { continue }
+      if let place { sequence.prefetch = min(sequence.prefetch, place) }
+      return true
+    }
     return false
   }
 
