@@ -68,6 +68,12 @@ public final class TieredKV {
     guard options.chunkTokens > 0, options.chunkTokens % layout.blockTokens == 0 else {
       throw .badLayout("a chunk of \(options.chunkTokens) tokens is no multiple of the block's \(layout.blockTokens)")
     }
+    let chunkBlocks = options.chunkTokens / layout.blockTokens
+    guard chunkBlocks <= Self.blocksPerRequest else {
+      throw .badLayout(
+        "a chunk of \(options.chunkTokens) tokens has \(chunkBlocks) blocks of \(layout.blockTokens), "
+          + "\(Self.blocksPerRequest) are possible: smaller chunks, or larger blocks")
+    }
     self.session = session
     self.sequence = sequence
     self.layout = layout
@@ -75,7 +81,6 @@ public final class TieredKV {
     self.options = options
     self.onQueued = onQueued
     chain = BlockChain(fingerprint: fingerprint, layout: layout)
-    let chunkBlocks = options.chunkTokens / layout.blockTokens
     chunkBuffer = AlignedBuffer(byteCount: chunkBlocks * layout.payloadBytes)
     tails = (0..<layers).map { _ in AlignedBuffer(byteCount: layout.payloadBytes) }
     try open(chunkBlocks: chunkBlocks)

@@ -72,9 +72,12 @@ final class Daemon {
     return try ControlJSON.decode(Reply.self, from: Data(outcome.output.utf8))
   }
 
-  /// Descriptors the daemon has open.
-  var descriptors: Int {
-    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/fd").count) ?? -1
+  /// What the descriptors are that the daemon has open, the files of its spill aside.
+  var descriptors: [String] {
+    let directory = "/proc/\(process.pid)/fd"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: directory + "/" + $0) }
+      .filter { !$0.contains("/spill/") }
   }
 
   /// As systemd stops it.

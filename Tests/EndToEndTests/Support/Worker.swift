@@ -39,14 +39,14 @@ enum Worker {
 }
 
 /// What `tier-worker eval --json` printed. Floats are printed at full precision, so equal numbers are equal bits.
-struct Evaluation: Decodable {
-  struct Move: Decodable {
+struct Evaluation: Decodable, Sendable {
+  struct Move: Decodable, Sendable {
     let from: String
     let to: String
     let blocks: Int
     let bytes: Int
   }
-  struct Tiers: Decodable {
+  struct Tiers: Decodable, Sendable {
     let moves: [Move]
     let hits: Int
     let misses: Int
@@ -73,8 +73,8 @@ struct Evaluation: Decodable {
   }
 
   /// Waits for an eval to end well, and reads what it printed.
-  init(_ worker: ChildProcess) throws {
-    let outcome = try worker.wait(seconds: Worker.seconds)
+  init(_ worker: ChildProcess, seconds: Double = Worker.seconds) throws {
+    let outcome = try worker.wait(seconds: seconds)
     guard outcome.ending == .exited(0) else {
       throw Failed(description: "tier-worker: \(outcome.ending): \(outcome.error)")
     }
