@@ -137,7 +137,11 @@ public struct PlanReplay {
 
   private mutating func take(_ commands: [Command]) {
     for command in commands {
-      if case .reply(let session, let reply) = command { take(reply, isKV: session == kv) } else { pending.append(command) }
+      if case .reply(let session, let reply) = command {
+        take(reply, isKV: session == kv)
+      } else {
+        pending.append(command)
+      }
     }
   }
 

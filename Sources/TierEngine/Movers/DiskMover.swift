@@ -1,3 +1,4 @@
+import CLinux
 import TierCore
 import TierSpill
 
@@ -27,6 +28,7 @@ final class DiskMover: Sendable {
   ) {
     let (writes, reads) = (writes, reads)
     let writer = EngineThread(name: "spill-write") {
+      tierd_prefer_throughput()
       while let group = writes.pop(atMost: Self.groupBlocks) {
         let outcomes = spill.write(batch: group.map(\.block))
         finish(zip(group, outcomes).map { ($0.move, Self.outcome($1, report)) })
@@ -34,6 +36,7 @@ final class DiskMover: Sendable {
     }
     let readers = (0..<Self.readers).map { index in
       EngineThread(name: "spill-read-\(index)") {
+        tierd_prefer_throughput()
         while let group = reads.pop(atMost: 1) {
           finish(group.map { ($0.move, Self.read($0, spill, report)) })
         }

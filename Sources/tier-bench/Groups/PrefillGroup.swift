@@ -46,7 +46,7 @@ struct PrefillGroup: BenchmarkGroup {
   private static func prefillS(
     _ bench: Bench, _ prompt: Prompt, environment: [String: String] = [:]
   ) throws -> Double {
-    let arguments = ["eval", "--embedded", "--dtype", "bf16", "--tokens", prompt.path]
+    let arguments = ["eval", "--embedded", "--dtype", "bf16", "--tokens", prompt.tokensPath]
     return try WorkerRun(bench, arguments, environment: environment).report.prefillS
   }
 }

@@ -28,7 +28,7 @@ final class TransformersProcess {
     }
     let environment = try Self.environment(bench, python)
     process = try Subprocess(
-      python, [bench.pythonScript, try bench.requireModel(), prompt.path, "\(bench.threads)"],
+      python, [bench.pythonScript, try bench.requireModel(), prompt.tokensPath, "\(bench.threads)"],
       environment: environment, outputPath: nil, errorPath: bench.scratch.path + "/transformers.err")
     let answer = try receive(limitS: Self.loadLimitS)
     bench.note("measured against " + (answer.versions ?? "an unknown version"))
