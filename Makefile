@@ -8,6 +8,7 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 SEEDS ?= 100000
 FIRST ?= 1
+RUNS ?= 300
 MODEL := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 VENV := .build/venv
@@ -18,11 +19,12 @@ SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 # What `make install` ships has the Swift runtime in it, and is built apart.
 BIN := .build/release
 
-.PHONY: help demo test simulate install model apt swift build python lint clean
+.PHONY: help demo test bench crash simulate install model apt swift build python lint clean
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	echo "  make simulate SEEDS=1000   so many seeds"
+	echo "  make bench ONLY=latency    one group, or several: ONLY=prefill,tiering"
 
 demo: apt model build ## a real model reads a real long text with its KV on three tiers
 	@MODEL=$(MODEL) BIN=$(BIN) Sources/Demo/demo.sh
@@ -33,6 +35,18 @@ test: apt model swift ## build, run every test, check the format
 	TIERD_MODEL=$(CURDIR)/$(MODEL) swift test --skip-build --no-parallel $(SWIFT_FLAGS)
 	$(MAKE) --no-print-directory lint
 	echo "make test: built, every test passed, format clean, in $$((SECONDS - start)) s"
+
+bench: apt swift ## figures beside their targets, as a table and in .build/bench.json
+	@for program in tierd tier-worker tier-bench; do swift build $(SWIFT_FLAGS) --product $$program; done
+	only=($(if $(ONLY),--only '$(ONLY)'))
+	# A group's needs are installed only where that group runs.
+	needs=$$($(BIN)/tier-bench --needs "$${only[@]}")
+	for need in $$needs; do $(MAKE) --no-print-directory $$need; done
+	$(BIN)/tier-bench "$${only[@]}"
+
+crash: apt swift ## kill -9 under load, restart, read everything back: RUNS times
+	@swift build $(SWIFT_FLAGS) --product spill-crash
+	$(BIN)/spill-crash --runs $(RUNS)
 
 simulate: apt swift ## the residency core and the spill under every fault, SEEDS runs of each; ONLY=spill for one
 	@swift build $(SWIFT_FLAGS) --product tier-simulate

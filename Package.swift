@@ -103,13 +103,21 @@ let package = Package(
       "tier-worker",
       ["TierCore", "TierIdentity", "TierEngine", "TierSpill", "TierWire", "Inference", "ModelFiles", arguments]),
     command("tier-simulate", ["TierCore", "TierTesting", arguments]),
+    // Kills a process that writes blocks, again and again, and reads everything back.
+    command("spill-crash", ["TierSpill", "TierTesting", "TierCore", arguments]),
+    .executableTarget(
+      name: "tier-bench",
+      dependencies: [
+        "TierCore", "TierSpill", "CSpillCodec", "TierWire", "Inference", "ModelFiles", "CKernels", arguments,
+      ],
+      exclude: ["transformers_prefill.py"], swiftSettings: strict),
 
     // Tests: one target per library, and real processes end to end.
     tests("TierCoreTests", ["TierCore", "TierTesting"]),
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
     tests("TierMemoryTests", ["TierMemory"]),
-    tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash"]),
+    tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
     tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests(
@@ -117,6 +125,8 @@ let package = Package(
       ["TierCore", "ControlAPI", "ControlClient", "ControlServer", "DaemonConfig", "tierd", "tierctl", logging]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], exclude: ["Fixtures"], swiftSettings: strict),
     tests("InferenceTests", ["Inference", "ModelFiles", "TierCore"], resources: [.copy("Fixtures")]),
+    // The programs are dependencies so that they are there to be started.
+    tests("EndToEndTests", ["TierCore", "ControlAPI", "CLinux", "tierd", "tierctl", "tier-worker"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17
@@ -127,4 +137,7 @@ if ProcessInfo.processInfo.environment["TIERD_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
       name: "frame-fuzzer", dependencies: ["TierWire"], path: "Tests/FrameFuzzer", swiftSettings: strict))
+  package.targets.append(
+    .executableTarget(
+      name: "spill-fuzzer", dependencies: ["TierSpill", "TierCore"], path: "Tests/SpillFuzzer", swiftSettings: strict))
 }

@@ -2,6 +2,9 @@
 #define _DEFAULT_SOURCE  // syscall(2)
 
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "kernels.h"
 
@@ -46,10 +49,21 @@ static ck_level detect(void) { return CK_SCALAR; }
 static atomic_int best_level = -1;
 static atomic_int level_cap = CK_AMX_BF16;
 
+// For measurements, as ONEDNN_MAX_CPU_ISA is: what would a machine without this instruction set do?
+static ck_level level_allowed(ck_level best) {
+  static const char *const names[] = {"scalar", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
+  const char *cap = getenv("CK_MAX_CPU_ISA");
+  if (!cap) return best;
+  for (int level = CK_SCALAR; level <= CK_AMX_BF16; level++)
+    if (strcmp(cap, names[level]) == 0) return level < (int)best ? (ck_level)level : best;
+  fprintf(stderr, "CK_MAX_CPU_ISA=%s is ignored: scalar, avx2, avx512, avx512_bf16 and amx_bf16 are known\n", cap);
+  return best;
+}
+
 ck_level ck_best_level(void) {
   int best = atomic_load_explicit(&best_level, memory_order_relaxed);
   if (best < 0) {
-    best = detect();
+    best = level_allowed(detect());
     atomic_store_explicit(&best_level, best, memory_order_relaxed);
   }
   return (ck_level)best;

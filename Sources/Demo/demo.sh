@@ -7,7 +7,7 @@ model=${MODEL:?name the model file, or use make demo}
 bin=${BIN:?name the directory of the programs, or use make demo}
 text=${TEXT:-/usr/share/common-licenses/GPL-3}
 new_tokens=${MAX_NEW_TOKENS:-48}
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/tierd-demo.XXXXXX")
+scratch=
 daemon=
 worker=
 
@@ -32,11 +32,14 @@ clean_up() {
   trap '' INT TERM HUP
   end_child "$worker"
   end_child "$daemon"
-  rm -rf "$scratch"
+  [ -z "$scratch" ] || rm -rf "$scratch"
 }
 trap clean_up EXIT
 trap 'echo; echo "demo: stopped" >&2; exit 130' INT
 trap 'exit 143' TERM HUP
+# Only now is there somebody to remove it; and Ctrl-C, which reaches the whole group, must not come between its making
+# and its being known.
+scratch=$(trap '' INT && exec mktemp -d "${TMPDIR:-/tmp}/tierd-demo.XXXXXX")
 
 # start_daemon NAME FLAG…: a daemon with places of its own; returns when it answers.
 start_daemon() {

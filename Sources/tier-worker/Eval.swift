@@ -37,14 +37,15 @@ struct Eval: ParsableCommand {
   private func score() throws {
     let ids = try readTokens()
     let reader = try Reader(shared)
-    try reader.check(ids)
+    try reader.check(ids, beyondContext: beyondContext)
     let store = try Store(shared)
     defer { store.close() }
     let before = try store.session.statistics()
-    let kv = try reader.sequence(shared, store.session, tokens: ids.count, beyondContext: beyondContext)
+    let kv = try reader.open(store.session, prompt: ids.count)
+    let model = try reader.load(store, prompt: ids.count)
     let bar = ProgressBar(label: "scoring")
     var chunks = 0
-    let score = try Scorer(chunkTokens: reader.chunkTokens).run(ids, model: reader.model, kv: kv) { progress in
+    let score = try Scorer(chunkTokens: model.maxTokens).run(ids, model: model, kv: kv) { progress in
       chunks = progress.chunks
       if Terminal.errorIsTerminal { bar.show(progress, try store.session.statistics()) }
     }

@@ -1,22 +1,24 @@
 import FoundationEssentials
-import Glibc
 import Inference
 import ModelFiles
 import TierCore
 import TierIdentity
 
-/// A loaded model and the sequence it reads.
+/// A model on disk and how it is to be read. What can be refused is refused here, before weights are loaded: that takes
+/// long.
 struct Reader {
   let checkpoint: Checkpoint
-  let model: Transformer
-  let chunkTokens: Int
+  private let options: SharedOptions
+  private let type: ComputeType
+  private let threads: Int
   private let layout: BlockLayout
-  private let fingerprint: ModelFingerprint
+  private let chunkTokensAtMost: Int
 
   init(_ options: SharedOptions) throws {
-    chunkTokens = try options.chunkTokens()
-    let type = try options.computeType()
-    let threads = options.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)
+    self.options = options
+    chunkTokensAtMost = try options.chunkTokens()
+    type = try options.computeType()
+    threads = options.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)
     guard (1...256).contains(threads) else { throw WorkerFault.usage("--threads \(threads): 1 to 256 are possible") }
     checkpoint = try Checkpoint(path: options.model)
     guard let layout = Transformer.layout(of: checkpoint.config, type: type, blockTokens: options.blockTokens) else {
@@ -24,27 +26,35 @@ struct Reader {
         "a block of \(options.blockTokens) tokens of this model is too large: fewer --block-tokens")
     }
     self.layout = layout
-    fingerprint = checkpoint.fingerprint(cache: FingerprintCache(environment: ProcessInfo.processInfo.environment))
-    let compute = try Compute(type: type, threadCount: threads)
-    let bar = ProgressBar(label: "loading")
-    let weights = try LlamaWeights(
-      config: checkpoint.config, source: checkpoint.weights, compute: compute,
-      progress: { done, of in bar.show(done, of: of, note: "layers") })
-    bar.clear()
-    model = Transformer(weights: weights, compute: compute, layout: layout, maxTokens: chunkTokens)
   }
 
-  /// Opens a sequence for `tokens` tokens. Refuses more than the model was trained for.
-  func sequence(
-    _ options: SharedOptions, _ session: any ResidencySession, tokens: Int, beyondContext: Bool
-  ) throws -> TieredKV {
-    let context = checkpoint.config.context
-    guard tokens <= context || beyondContext else {
-      throw WorkerFault(
-        message: "\(tokens) tokens are more than the model's context of \(context): shorten the prompt, "
-          + "or allow it with --beyond-context", exitCode: 64)
+  /// Refuses tokens the model does not have, and more than it was trained to read.
+  /// - Parameter growth: tokens that may follow these.
+  func check(_ tokens: [UInt32], growth: Int = 0, beyondContext: Bool) throws {
+    if tokens.isEmpty { throw WorkerFault.usage("the prompt is empty: there is nothing to read") }
+    if let wrong = tokens.first(where: { $0 >= checkpoint.config.vocab }) {
+      throw WorkerFault.usage(
+        "token id \(wrong) is out of range: the model's ids are 0 to \(checkpoint.config.vocab - 1)")
     }
-    var kv = KVOptions(chunkTokens: chunkTokens, maxTokens: tokens)
+    let context = checkpoint.config.context
+    guard tokens.count + growth <= context || beyondContext else {
+      let answer = growth > 0 ? " and an answer of \(growth)" : ""
+      throw WorkerFault.usage(
+        "\(tokens.count) tokens\(answer) are more than the model's context of \(context): shorten the prompt, "
+          + "or allow it with --beyond-context")
+    }
+  }
+
+  /// What one chunk of a prompt of so many tokens takes: no more than all of it, so that a large chunk size costs a short
+  /// prompt no memory.
+  func chunkTokens(for tokens: Int) -> Int {
+    let blocks = (tokens + layout.blockTokens - 1) / layout.blockTokens
+    return min(chunkTokensAtMost, blocks * layout.blockTokens)
+  }
+
+  /// Opens a sequence for a prompt, and waits until the store admits it.
+  func open(_ session: any ResidencySession, prompt: Int, growth: Int = 0) throws -> TieredKV {
+    var kv = KVOptions(chunkTokens: chunkTokens(for: prompt), maxTokens: prompt + growth)
     kv.ordered = options.ordered
     return try TieredKV(
       session: session, sequence: SequenceID(1), fingerprint: fingerprint, layout: layout,
@@ -52,10 +62,23 @@ struct Reader {
       onQueued: { ahead in Terminal.error("waiting for memory behind \(ahead) other sequences\n") })
   }
 
-  func check(_ tokens: [UInt32]) throws {
-    if tokens.isEmpty { throw WorkerFault.usage("the prompt is empty: there is nothing to read") }
-    if let wrong = tokens.first(where: { $0 >= checkpoint.config.vocab }) {
-      throw WorkerFault.usage("token \(wrong) is outside the vocabulary of \(checkpoint.config.vocab)")
-    }
+  private var fingerprint: ModelFingerprint {
+    checkpoint.fingerprint(cache: FingerprintCache(environment: ProcessInfo.processInfo.environment))
+  }
+
+  /// Loads the weights, or sees that the store has them.
+  func load(_ store: Store, prompt: Int) throws -> Transformer {
+    let compute = try Compute(type: type, threadCount: threads)
+    let bar = ProgressBar(label: "loading")
+    defer { bar.clear() }
+    let (config, source) = (checkpoint.config, checkpoint.weights)
+    let progress = { (done: Int, of: Int) in bar.show(done, of: of, note: "layers") }
+    let weights =
+      try options.managesWeights()
+      ? LlamaWeights(
+        config: config, source: source, compute: compute, fingerprint: fingerprint,
+        sessions: (try store.newSession(), try store.newSession()), progress: progress)
+      : LlamaWeights(config: config, source: source, compute: compute, progress: progress)
+    return Transformer(weights: weights, compute: compute, layout: layout, maxTokens: chunkTokens(for: prompt))
   }
 }

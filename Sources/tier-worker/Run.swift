@@ -33,6 +33,12 @@ struct Run: ParsableCommand {
   @Flag(help: "Read more than the model was trained for.")
   var beyondContext = false
 
+  @Option(
+    help: .init(
+      "Write the KV of the prompt's full blocks to a directory: a file for each layer and block, and layout.json.",
+      valueName: "dir"))
+  var dumpKV: String?
+
   struct Output: Encodable {
     let text: String
     let tokenIds: [UInt32]
@@ -54,35 +60,41 @@ struct Run: ParsableCommand {
       throw WorkerFault.usage("--max-new-tokens \(maxNewTokens): 0 to \(1 << 20) are possible")
     }
     let text = try promptText()
+    if text.isEmpty { throw WorkerFault.usage("the prompt is empty: there is nothing to read") }
     var sampler = try Sampler(
       temperature > 0 ? .nucleus(temperature: temperature, topP: topP) : .greedy, seed: seed)
     let reader = try Reader(shared)
-    let tokenizer = Tokenizer(reader.checkpoint.tokenizer)
+    let tokenizer = Tokenizer(try reader.checkpoint.tokenizer())
     let tokens =
       raw ? tokenizer.beginTokens + tokenizer.encode(text) : try ChatML(tokenizer).encode([ChatMessage(.user, text)])
-    try reader.check(tokens)
+    try reader.check(tokens, growth: maxNewTokens, beyondContext: beyondContext)
     let store = try Store(shared)
     defer { store.close() }
     let before = try store.session.statistics()
-    let kv = try reader.sequence(
-      shared, store.session, tokens: tokens.count + maxNewTokens, beyondContext: beyondContext)
+    let kv = try reader.open(store.session, prompt: tokens.count, growth: maxNewTokens)
+    let model = try reader.load(store, prompt: tokens.count)
+    let dump = try dumpKV.map { try KVDump($0, kv.layout) }
+    if let dump { kv.onBlock = { dump.take(layer: $0, index: $1, $2) } }
     let bar = ProgressBar(label: "reading")
     var chunks = 0
-    let prefill = try Prefill(chunkTokens: reader.chunkTokens).run(
-      tokens, model: reader.model, kv: kv,
+    // What is to be dumped is computed here, whatever the store has.
+    let prefill = try Prefill(chunkTokens: model.maxTokens, reusesCachedBlocks: dump == nil).run(
+      tokens, model: model, kv: kv,
       progress: { progress in
         chunks = progress.chunks
         if Terminal.errorIsTerminal { bar.show(progress, try store.session.statistics()) }
       })
     bar.clear()
-    let lastRow = (prefill.computedTokens - 1) % reader.chunkTokens
+    kv.onBlock = nil
+    try dump?.finish()
+    let lastRow = (prefill.computedTokens - 1) % model.maxTokens
     var decoder = StreamingDecoder(tokenizer, skippingSpecial: true)
     var said = ""
     func say(_ piece: String) {
       said += piece
       if !shared.json { Terminal.output(piece) }
     }
-    let answered = try Decoder(model: reader.model, kv: kv).run(
+    let answered = try Decoder(model: model, kv: kv).run(
       count: maxNewTokens, afterRow: lastRow, choose: { try sampler.next($0) },
       isEnd: tokenizer.endTokens.contains, emit: { say(try decoder.append($0)) })
     say(decoder.finish())

@@ -28,6 +28,8 @@ struct RunReport: Encodable {
   let chunks: Int
   let stallS: Double
   let stalls: Int
+  /// Blocks of tokens computed again because the store had lost them.
+  let recomputedBlocks: Int
   let peakRssBytes: Int
   let tiers: Tiers
 
@@ -43,6 +45,7 @@ struct RunReport: Encodable {
     self.chunks = chunks
     stallS = Double(kv.stallNanoseconds) * 1e-9
     stalls = kv.stalls
+    recomputedBlocks = kv.blocksRecomputed
     peakRssBytes = Self.peakRss()
     let pairs: [(String, String, KeyPath<StoreStatistics, StoreStatistics.Moves>)] = [
       ("worker", "device", \.bornOnDevice), ("worker", "host", \.bornOnHost), ("device", "host", \.deviceToHost),
@@ -87,6 +90,7 @@ struct RunReport: Encodable {
     }
     rows.append(("hits", "\(tiers.hits) of \(tiers.hits + tiers.misses) blocks were resident when asked for"))
     rows.append(("stalls", "\(stalls), \(Self.decimal(stallS, 2)) s"))
+    if recomputedBlocks > 0 { rows.append(("lost", "\(recomputedBlocks) blocks of tokens were computed again")) }
     let peaks = ["device", "host", "disk"].map { "\($0) \(ByteCount.text(tiers.peakBytes[$0] ?? 0))" }
     rows.append(("peak memory", peaks.joined(separator: ", ") + "; this process \(ByteCount.text(peakRssBytes))"))
     if let ratio = tiers.spillRatio { rows.append(("LZ4 ratio", Self.decimal(ratio, 2))) }

@@ -43,6 +43,12 @@ struct SharedOptions: ParsableArguments {
   @Flag(help: "Merge in index order: the result does not depend on what was resident.")
   var ordered = false
 
+  @Option(
+    help: .init(
+      "Where the weights are: managed, in the store under its budgets, or private, in this process.",
+      valueName: "private|managed"))
+  var weights = "private"
+
   @Option(help: .init("Threads to compute on (default: one per processor).", valueName: "threads"))
   var threads: Int?
 
@@ -65,6 +71,13 @@ struct SharedOptions: ParsableArguments {
         "--prefill-chunk-size \(prefillChunkSize): give auto or a multiple of the block's \(blockTokens) tokens")
     }
     return tokens
+  }
+
+  func managesWeights() throws -> Bool {
+    guard ["private", "managed"].contains(weights) else {
+      throw WorkerFault.usage("--weights \(weights): private and managed are possible")
+    }
+    return weights == "managed"
   }
 
   func computeType() throws -> ComputeType {

@@ -7,74 +7,71 @@ import TierWire
 final class Store {
   let session: any ResidencySession
   private let engine: Engine?
-  private let scratch: String?
+  private let socket: String
+  /// Opened beside `session`, and ended with it.
+  private var others: [any ResidencySession] = []
+  private let scratch: ScratchDirectory?
 
   init(_ options: SharedOptions) throws {
-    guard options.embedded else {
+    socket = options.socket ?? Self.defaultSocket
+    if options.embedded {
+      let scratch = try Self.needsScratch(options) ? ScratchDirectory() : nil
+      let engine = try Engine(Self.engineOptions(options, spill: scratch?.spill))
+      self.scratch = scratch
+      self.engine = engine
+      session = try EmbeddedSession(engine)
+    } else {
       engine = nil
       scratch = nil
-      let path = options.socket ?? Self.defaultSocket
-      do throws(ResidencyError) {
-        session = try WorkerClient.connect(path: path, name: "tier-worker", timeoutMs: 5000)
-      } catch {
-        throw WorkerFault(
-          message: "\(error.message) (start tierd, name its socket with --socket, or use --embedded)", exitCode: 69)
-      }
-      return
+      session = try Self.connect(socket)
     }
-    guard ["none", "emulated"].contains(options.device) else {
-      throw WorkerFault.usage("--device \(options.device): an embedded store has emulated or none")
-    }
-    let disk = try SharedOptions.size(options.diskBudget, of: "--disk-budget")
-    scratch = disk > 0 && options.stateDir == nil ? try Self.makeScratch() : nil
-    let link = try options.emulatedLink.map {
-      try SharedOptions.size($0.hasSuffix("/s") ? String($0.dropLast(2)) : $0, of: "--emulated-link")
-    }
-    let engine = try Engine(
-      EngineOptions(
-        deviceBytes: options.device == "none" ? 0 : try SharedOptions.size(options.deviceBudget, of: "--device-budget"),
-        hostBytes: try SharedOptions.size(options.hostBudget, of: "--host-budget"), diskBytes: disk,
-        spillDirectory: (options.stateDir ?? scratch).map { $0 + "/spill" }, linkBytesPerSecond: link,
-        report: { Terminal.error("tier-worker: \($0)\n") }))
-    self.engine = engine
-    session = try EmbeddedSession(engine)
+  }
+
+  /// Another session of the same store, ended with it.
+  func newSession() throws -> any ResidencySession {
+    let session: any ResidencySession
+    if let engine { session = try EmbeddedSession(engine) } else { session = try Self.connect(socket) }
+    others.append(session)
+    return session
   }
 
   func close() {
+    for other in others { other.end() }
     session.end()
     engine?.stop()
-    if let scratch { Self.removeScratch(scratch) }
+  }
+
+  private static func connect(_ path: String) throws -> WorkerClient {
+    do throws(ResidencyError) {
+      return try WorkerClient.connect(path: path, name: "tier-worker", timeoutMs: 5000)
+    } catch {
+      throw WorkerFault(
+        message: "\(error.message) (start tierd, name its socket with --socket, or use --embedded)", exitCode: 69)
+    }
+  }
+
+  private static func needsScratch(_ options: SharedOptions) throws -> Bool {
+    try SharedOptions.size(options.diskBudget, of: "--disk-budget") > 0 && options.stateDir == nil
+  }
+
+  private static func engineOptions(_ options: SharedOptions, spill: String?) throws -> EngineOptions {
+    guard ["none", "emulated"].contains(options.device) else {
+      throw WorkerFault.usage("--device \(options.device): an embedded store has emulated or none")
+    }
+    let link = try options.emulatedLink.map {
+      try SharedOptions.size($0.hasSuffix("/s") ? String($0.dropLast(2)) : $0, of: "--emulated-link")
+    }
+    return EngineOptions(
+      deviceBytes: options.device == "none" ? 0 : try SharedOptions.size(options.deviceBudget, of: "--device-budget"),
+      hostBytes: try SharedOptions.size(options.hostBudget, of: "--host-budget"),
+      diskBytes: try SharedOptions.size(options.diskBudget, of: "--disk-budget"),
+      spillDirectory: options.stateDir.map { $0 + "/spill" } ?? spill, linkBytesPerSecond: link,
+      report: { Terminal.error("tier-worker: \($0)\n") })
   }
 
   private static var defaultSocket: String {
     if geteuid() == 0 { return "/run/tierd/worker.sock" }
     guard let runtime = getenv("XDG_RUNTIME_DIR") else { return "/run/tierd/worker.sock" }
     return String(cString: runtime) + "/tierd/worker.sock"
-  }
-
-  private static func makeScratch() throws -> String {
-    let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-    var template = Array("\(base)/tier-worker.XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else {
-      throw WorkerFault(
-        message: "cannot make a directory for the spill in \(base): \(String(cString: strerror(errno)))", exitCode: 74)
-    }
-    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
-
-  /// What an embedded store spilled is of use to nobody after it.
-  private static func removeScratch(_ path: String) {
-    let spill = path + "/spill"
-    if let directory = opendir(spill) {
-      while let entry = readdir(directory) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        if name != ".", name != ".." { unlink(spill + "/" + name) }
-      }
-      closedir(directory)
-      rmdir(spill)
-    }
-    rmdir(path)
   }
 }

@@ -15,4 +15,9 @@ struct TierWorker: ParsableCommand {
       EXIT CODES: 0 fine, 64 usage, 69 no daemon, 70 a bug, 74 input or output failed, 75 try again, 78 configuration.
       """,
     subcommands: [Run.self, Eval.self])
+
+  static func main() {
+    Interruption.watch()
+    main(nil)
+  }
 }

@@ -28,7 +28,7 @@ func makeDaemonParts(_ configuration: DaemonConfiguration, logger: Logger) throw
       store: EngineControl(engine, instance: "\(instance)"), services: [StoreService(engine, server, logger)])
   } catch {
     engine.stop()
-    throw StoreFault.socket(error.description)
+    throw StoreFault(error)
   }
 }
 

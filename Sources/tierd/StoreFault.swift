@@ -1,4 +1,5 @@
 import TierSpill
+import TierWire
 
 /// The daemon cannot have its store.
 enum StoreFault: ExitingError, Equatable {
@@ -13,6 +14,15 @@ enum StoreFault: ExitingError, Equatable {
       case .capTooSmall, .unsafeDirectory, .blockTooLarge: .configuration(error.message)
       case .locked: .taken(error.message)
       default: .inputOutput(error.message)
+      }
+  }
+
+  init(_ error: WorkerServerError) {
+    self =
+      switch error {
+      case .taken: .taken(error.description)
+      case .system: .inputOutput(error.description)
+      default: .socket(error.description)
       }
   }
 

@@ -19,6 +19,8 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
     var staleAtOnce = false
     /// The nth acquired block and all after are lost.
     var losesAfter: Int?
+    /// Of 100 acquired blocks, how many are lost, and gone.
+    var lossPercent = 0
     /// Every nth receive finds nothing, though there is something.
     var hesitates = 0
     /// Staging slots come back late, one at a time, when nothing else is left to say.
@@ -256,6 +258,7 @@ extension AllResidentSession.State {
       let key = Key(id: ids[block], layer: layer)
       check(leases[key] == nil && !wanted.contains(key), "block \(block) of layer \(layer) acquired twice")
       acquired += 1
+      if behaviour.lossPercent > 0, random.next(below: 100) < behaviour.lossPercent { blocks[key] = nil }
       if acquired > behaviour.losesAfter ?? Int.max || blocks[key] == nil {
         answers.append(.lost)
       } else if random.next(below: 100) < behaviour.movingPercent {

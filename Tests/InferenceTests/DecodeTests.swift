@@ -66,6 +66,17 @@ import TierCore
     #expect(session.brokenRules == [])
   }
 
+  @Test("In order, generated tokens are computed again to the bit", arguments: 1...6 as ClosedRange<UInt64>)
+  func recomputed(seed: UInt64) throws {
+    let resident = try generate(50, 60)
+    let session = AllResidentSession(.init(seed: seed, movingPercent: 20, lossPercent: 1))
+    let again = try generate(50, 60, session)
+    #expect(again.tokens == resident.tokens)
+    #expect(again.logits == resident.logits)
+    #expect(again.statistics.blocksRecomputed > 0)
+    #expect(session.brokenRules == [])
+  }
+
   @Test("Blocks that fill while decoding are sealed")
   func sealed() throws {
     // 50 + 39 tokens computed: 5 full blocks in 3 layers.

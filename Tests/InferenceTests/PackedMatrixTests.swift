@@ -18,7 +18,7 @@ import Testing
   private static func number(_ i: Int, _ j: Int) -> Float { Float((i * 31 + j * 17 + i * j) % 15 - 7) }
 
   private static func matrix(_ inputs: Int, _ outputs: Int, _ compute: Compute) throws -> PackedMatrix {
-    let widths = PackedMatrix.evenPanels(outputs: outputs)
+    let widths = MatrixLayout.evenPanels(outputs: outputs)
     return try PackedMatrix(inputs: inputs, panelWidths: widths, compute: compute) { output, row in
       for k in 0..<inputs { row[k] = number(output, k) }
     }
@@ -48,7 +48,7 @@ import Testing
     let compute = try path.compute()
     var random = SeededGenerator(seed: 3)
     let matrix = try PackedMatrix(
-      inputs: inputs, panelWidths: PackedMatrix.evenPanels(outputs: outputs), compute: compute
+      inputs: inputs, panelWidths: MatrixLayout.evenPanels(outputs: outputs), compute: compute
     ) { output, row in
       var random = SeededGenerator(seed: UInt64(output))
       for k in 0..<inputs { row[k] = Float.random(in: -1...1, using: &random) }
@@ -83,9 +83,9 @@ import Testing
   @Test(
     "Panels hold whole units and cover everything", arguments: [(960, 64), (4096, 128), (720, 80), (128, 16), (96, 1)])
   func panels(outputs: Int, unit: Int) {
-    let widths = PackedMatrix.evenPanels(outputs: outputs, unit: unit)
+    let widths = MatrixLayout.evenPanels(outputs: outputs, unit: unit)
     #expect(widths.reduce(0, +) == outputs)
-    #expect(widths.allSatisfy { $0 % unit == 0 && $0 <= PackedMatrix.panelOutputs })
+    #expect(widths.allSatisfy { $0 % unit == 0 && $0 <= MatrixLayout.panelOutputs })
   }
 
   private static func source(_ inputs: Int, _ type: ComputeType, _ value: (Int, Int) -> Float) -> AlignedBuffer {
@@ -100,7 +100,7 @@ import Testing
   private static func multiply(
     _ matrix: PackedMatrix, _ source: AlignedBuffer, rows: Int, _ compute: Compute
   ) throws -> [[Float]] {
-    let panel = AlignedBuffer(floats: Compute.maxRows * PackedMatrix.panelOutputs)
+    let panel = AlignedBuffer(floats: Compute.maxRows * MatrixLayout.panelOutputs)
     var result = Array(repeating: [Float](), count: rows)
     for (index, outputs) in matrix.panels.enumerated() {
       try matrix.multiply(

@@ -107,12 +107,36 @@ import TierCore
     #expect(statistics.stalls > 0)
   }
 
-  @Test("Lost blocks are named")
-  func lost() throws {
+  @Test("A store that loses whatever it is given is given up, by name", arguments: [32, 64])
+  func lost(chunkTokens: Int) throws {
     let session = AllResidentSession(.init(losesAfter: 3))
-    #expect(throws: KVError.lost(layer: 1, blocks: [1])) {
-      try TinyModel.f32.get().score(tokens, chunkTokens: 32, blockTokens: 16, session: session)
+    #expect {
+      try TinyModel.f32.get().score(tokens, chunkTokens: chunkTokens, blockTokens: 16, session: session)
+    } throws: {
+      guard case KVError.lost = $0 else { return false }
+      return true
     }
+    #expect(session.brokenRules == [])
+  }
+
+  @Test(
+    "In order, what was lost is computed again to the bit", arguments: ComputeType.allCases,
+    1...12 as ClosedRange<UInt64>)
+  func recomputed(type: ComputeType, seed: UInt64) throws {
+    let bench = try Self.bench(type)
+    let resident = try bench.score(tokens, chunkTokens: 32, blockTokens: 16, ordered: true).score
+    let session = AllResidentSession(
+      .init(
+        seed: seed, movingPercent: seed % 2 == 0 ? 40 : 0, stalePercent: seed % 3 == 0 ? 5 : 0, lossPercent: 5,
+        hesitates: seed % 4 == 0 ? 3 : 0, sealsLate: seed % 5 == 0))
+    let (score, statistics) = try bench.score(
+      tokens, chunkTokens: 32, blockTokens: 16, ordered: true, session: session
+    ) { if seed % 2 == 1 { $0.stagingSlots = 2 } }
+    #expect(score.nll == resident.nll)
+    #expect(score.top5 == resident.top5)
+    #expect(statistics.blocksRecomputed > 0)
+    #expect(session.brokenRules == [])
+    #expect(session.leaseCount == 0)
   }
 
   @Test("A refusal is the store's, with its figures")

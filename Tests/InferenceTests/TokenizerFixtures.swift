@@ -61,6 +61,6 @@ enum TokenizerFixtures {
   static func tokenizer(
     _ kind: TokenizerDescription.PreTokenizer = .smollm, normalizesNFC: Bool = false
   ) throws -> Tokenizer {
-    Tokenizer(try model.get().tokenizer.replacing(preTokenizer: kind, normalizesNFC: normalizesNFC))
+    Tokenizer(try model.get().tokenizer().replacing(preTokenizer: kind, normalizesNFC: normalizesNFC))
   }
 }

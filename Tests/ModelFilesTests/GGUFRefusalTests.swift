@@ -6,11 +6,11 @@ import Testing
   private let scratch: Scratch
   init() throws { scratch = try Scratch() }
 
-  /// What opening these bytes says; nil where it succeeds.
+  /// What opening these bytes, the tokenizer included, says; nil where it succeeds.
   private func refusal(_ bytes: some Sequence<UInt8>) throws -> ModelFileError? {
     let path = try scratch.write("bad.gguf", bytes)
     do {
-      _ = try Checkpoint(path: path)
+      _ = try Checkpoint(path: path).tokenizer()
       return nil
     } catch {
       #expect(!error.description.contains("\n"))

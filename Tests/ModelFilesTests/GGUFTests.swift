@@ -85,7 +85,7 @@ import Testing
   }
 
   @Test func theTokenizerIsRead() throws {
-    let tokenizer = try open(TinyModel.gguf()).tokenizer
+    let tokenizer = try open(TinyModel.gguf()).tokenizer()
     #expect(tokenizer.tokens == TinyModel.tokens)
     #expect(tokenizer.preTokenizer == .smollm)
     #expect(tokenizer.addedTokens.map(\.id) == [258, 259])

@@ -24,11 +24,12 @@ import Testing
     #expect(directory.config == file.config)
     #expect(directory.config.canonicalText == file.config.canonicalText)
     #expect(directory.weights.names == file.weights.names)
-    #expect(directory.tokenizer.tokens == file.tokenizer.tokens)
-    #expect(directory.tokenizer.merges == file.tokenizer.merges)
-    #expect(directory.tokenizer.addedTokens == file.tokenizer.addedTokens)
-    #expect(directory.tokenizer.preTokenizer == file.tokenizer.preTokenizer)
-    #expect(directory.tokenizer.endTokens == file.tokenizer.endTokens)
+    let (ours, theirs) = (try directory.tokenizer(), try file.tokenizer())
+    #expect(ours.tokens == theirs.tokens)
+    #expect(ours.merges == theirs.merges)
+    #expect(ours.addedTokens == theirs.addedTokens)
+    #expect(ours.preTokenizer == theirs.preTokenizer)
+    #expect(ours.endTokens == theirs.endTokens)
   }
 
   @Test func rowsAreInTheFilesOrder() throws {
@@ -51,7 +52,7 @@ import Testing
     let newer = try TinyDirectory().open(in: other)
     let model = try older.open(in: scratch)
     #expect(model.config == newer.config)
-    #expect(model.tokenizer.merges == newer.tokenizer.merges)
+    #expect(try model.tokenizer().merges == newer.tokenizer().merges)
   }
 
   @Test(arguments: ["rope_parameters", "rope_scaling"])

@@ -12,7 +12,7 @@ import Testing
   private func open(_ change: (inout TinyDirectory) -> Void) throws -> TokenizerDescription {
     var directory = TinyDirectory()
     change(&directory)
-    return try directory.open(in: scratch).tokenizer
+    return try directory.open(in: scratch).tokenizer()
   }
 
   private func split(_ pattern: String) -> [String: Any] {
@@ -90,5 +90,12 @@ import Testing
     #expect(throws: ModelFileError.self) {
       try open { $0.tokenizer["added_tokens"] = [["id": 260, "content": "<extra>", "special": true]] }
     }
+  }
+
+  @Test func aModelNeedsNoTokenizerUntilItIsAskedForOne() throws {
+    try TinyDirectory().write(to: scratch)
+    try FileManager.default.removeItem(atPath: scratch.path + "/tokenizer.json")
+    let checkpoint = try Checkpoint(path: scratch.path)
+    #expect(throws: ModelFileError.missing(path: scratch.path + "/tokenizer.json")) { try checkpoint.tokenizer() }
   }
 }

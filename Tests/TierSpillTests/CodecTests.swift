@@ -148,7 +148,7 @@ struct CodecTests {
     case .f32: pattern = value.bitPattern
     case .bf16: pattern = value.bitPattern >> 16
     case .f16: pattern = content == .noise ? UInt32(bits & 0xffff) : halfPattern(value)
-    case .opaque: pattern = value.bitPattern >> 24
+    case .opaque, .weights: pattern = value.bitPattern >> 24
     }
     for i in 0..<element.sizeBytes { bytes.append(UInt8(truncatingIfNeeded: pattern >> (8 * UInt32(i)))) }
   }

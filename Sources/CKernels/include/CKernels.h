@@ -16,7 +16,8 @@ typedef enum { CK_SCALAR = 0, CK_AVX2 = 1, CK_AVX512 = 2, CK_AVX512_BF16 = 3, CK
 typedef enum { CK_F32 = 0, CK_BF16 = 1, CK_F16 = 2 } ck_dtype;
 
 /// The best level this machine has (AMX counts only once the kernel granted the tile state to this process; Intel
-/// without AMX counts as AVX-512, whose f32 multiply-adds outrun its VDPBF16PS).
+/// without AMX counts as AVX-512, whose f32 multiply-adds outrun its VDPBF16PS), or the one the environment variable
+/// CK_MAX_CPU_ISA names if that is lower: scalar, avx2, avx512, avx512_bf16 or amx_bf16.
 ck_level ck_best_level(void);
 /// The level in force: the best, or the cap if that is lower.
 ck_level ck_get_level(void);

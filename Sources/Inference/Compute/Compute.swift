@@ -10,6 +10,8 @@ public final class Compute: Sendable {
   /// Whether products in bf16 are our own AMX kernels.
   let usesTiles: Bool
   private let products = Mutex(ProductCache())
+  /// One for each shape of panel a model has.
+  private let layouts = Mutex<[ProductShape: OneDNNLayout]>([:])
 
   /// - Parameters:
   ///   - type: of weights, activations and the cache.
@@ -35,6 +37,14 @@ public final class Compute: Sendable {
 
   /// Products planned at this moment: bounded, whatever the context length.
   public var plannedProducts: Int { products.withLock { $0.count } }
+
+  /// How oneDNN wants the weights of a product to lie.
+  func blockLayout(_ shape: ProductShape) throws(ComputeError) -> dnnl_memory_desc_t {
+    if let found = layouts.withLock({ $0[shape] }) { return found.description }
+    let layout = try ProductPrimitive(shape, weights: nil).weights
+    layouts.withLock { $0[shape] = OneDNNLayout(description: layout) }
+    return layout
+  }
 
   func product(_ shape: ProductShape, weights: dnnl_memory_desc_t) throws(ComputeError) -> ProductPrimitive {
     let found = products.withLock { $0.find(shape) }

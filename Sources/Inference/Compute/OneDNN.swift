@@ -46,3 +46,8 @@ extension ComputeType {
     }
   }
 }
+
+/// oneDNN's description of a matrix, which is a value.
+struct OneDNNLayout: @unchecked Sendable {
+  let description: dnnl_memory_desc_t
+}

@@ -28,8 +28,8 @@ public enum KVError: Error, Sendable, Hashable {
     case .violation(let violation): "the store ended the session: \(violation.message)"
     case .residency(let error): error.message
     case .lost(let layer, let blocks):
-      "\(blocks.count) KV blocks of layer \(layer), first block \(blocks.min() ?? 0), were lost by the store: run again, "
-        + "with a larger disk budget if the disk was full"
+      "\(blocks.count) KV blocks of layer \(layer), first block \(blocks.min() ?? 0), were lost by the store, again and again: "
+        + "run again, with a larger disk budget if the disk was full"
     case .stalled(let waitedFor, let seconds):
       "the store did not answer for \(seconds) s while waiting for \(waitedFor): see `tierctl status`"
     case .neverCurrent(let layer, let block, let attempts):

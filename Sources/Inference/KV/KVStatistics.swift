@@ -15,6 +15,8 @@ public struct KVStatistics: Sendable, Hashable {
   public var blocksSealed = 0
   public var blocksDuplicate = 0
   public var blocksDropped = 0
+  /// Blocks of tokens computed again because the store had lost them, in some layer or in all.
+  public var blocksRecomputed = 0
   /// Own blocks reported durable.
   public var blocksDurable = 0
   /// Chunks computed; a decoded token is one.

@@ -28,6 +28,8 @@ struct LayerStep {
   private(set) var waitingCount: Int
   private(set) var usedCount = 0
   private(set) var lost: [Int] = []
+  /// Blocks asked for and not answered yet.
+  private(set) var outstandingCount = 0
   /// First block not handed out, in index order.
   private var nextInOrder = 0
 
@@ -51,11 +53,13 @@ struct LayerStep {
     past[block] = .leased(slot, generation: generation)
     arrivals.append(block)
     waitingCount -= 1
+    outstandingCount -= 1
     return true
   }
 
   mutating func lose(_ block: Int) {
     lost.append(block)
+    outstandingCount -= 1
   }
 
   /// Up to `limit` leased blocks not handed out yet: in index order without a gap, or as they came.
@@ -78,6 +82,30 @@ struct LayerStep {
   mutating func use(_ block: Int) {
     past[block] = .used
     usedCount += 1
+  }
+
+  /// Leases were asked for so many more blocks.
+  mutating func asked(_ count: Int) { outstandingCount += count }
+
+  /// Blocks not leased and not used.
+  var waiting: [Int] {
+    past.indices.filter { if case .waiting = past[$0] { true } else { false } }
+  }
+
+  /// Gives up what is leased and not used; all of it has to be leased again.
+  /// - Returns: the blocks whose leases must end.
+  mutating func giveUpLeased() -> [Int] {
+    let leased = past.indices.filter { if case .leased = past[$0] { true } else { false } }
+    for block in leased { giveUp(block) }
+    arrivals.removeAll(keepingCapacity: true)
+    taken = 0
+    return leased
+  }
+
+  /// What was lost is being computed again.
+  mutating func forgetLost() {
+    lost.removeAll()
+    isAcquired = false
   }
 
   /// The block was handed out and could not be used: it has to be leased again.

@@ -23,14 +23,19 @@ extension TieredKV {
     }
   }
 
-  /// The chunk's K and V of the current layer are in `ownBlocks`: hands over what is full.
+  /// The chunk's K and V of the current layer are in the chunk's own blocks: hands over what is full.
   func written() throws(KVError) {
     guard case .granted(let slots) = current!.staging, let staging = state.staging else {
       preconditionFailure("K and V are written after `prepare`")
     }
     let layer = current!.layer
+    if let onBlock {
+      for own in chunk.ownBlocks.prefix(current!.ownFull.count) {
+        onBlock(layer, own.index, UnsafeRawBufferPointer(start: own.bytes, count: layout.payloadBytes))
+      }
+    }
     var sealed: [Int] = []
-    for (own, slot) in zip(ownBlocks, slots) {
+    for (own, slot) in zip(chunk.ownBlocks, slots) {
       guard case .slot(let index) = slot else {
         statistics.blocksDuplicate += 1
         continue
@@ -42,7 +47,7 @@ extension TieredKV {
       state.sealsAwaited += run.count
       try send(.seal(sequence, layer: layer, blocks: run))
     }
-    if layer + 1 < layers { upcoming = makeStep(layer: layer + 1) }
+    if layer + 1 < layers, chunk.again == nil { upcoming = makeStep(layer: layer + 1) }
     try advance()
     try drain()
   }
@@ -73,11 +78,12 @@ extension TieredKV {
     }
   }
 
-  private func acquire(layer: Int, blocks: Range<Int>) throws(KVError) {
+  func acquire(layer: Int, blocks: Range<Int>) throws(KVError) {
+    if current?.layer == layer { current!.asked(blocks.count) } else { upcoming!.asked(blocks.count) }
     var start = blocks.lowerBound
     while start < blocks.upperBound {
       let end = min(start + Self.blocksPerRequest, blocks.upperBound)
-      try send(.acquire(sequence, chunk: acquireChunk, layer: layer, blocks: start..<end))
+      try send(.acquire(sequence, chunk: chunkIndex, layer: layer, blocks: start..<end))
       start = end
     }
   }
@@ -138,7 +144,7 @@ extension TieredKV {
   }
 
   /// Sorted and joined into runs no longer than a request may name.
-  private func runs(of blocks: [Int]) -> [Range<Int>] {
+  func runs(of blocks: [Int]) -> [Range<Int>] {
     var runs: [Range<Int>] = []
     for block in blocks.sorted() {
       if let last = runs.last, last.upperBound == block, last.count < Self.blocksPerRequest {

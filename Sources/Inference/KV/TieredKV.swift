@@ -3,12 +3,15 @@ public import TierIdentity
 
 /// The KV cache of one sequence, kept by a store and streamed through the worker.
 ///
-/// The forward pass drives it: `begin` a chunk; for each layer `prepare`, write K and V into the `ownBlocks`, `written`,
+/// The forward pass drives it: `begin` a chunk; for each layer `prepare`, write K and V where `ownKey` says, `written`,
 /// then `nextBatch` / `finish` until no past block is left; `end`. The last partial block stays here until it is full.
 ///
 /// Nothing is held while something is waited for that others may have to give: staging slots are in hand before leases
 /// are asked for, and a later layer's blocks only once all of this layer's are leased. Not thread-safe.
 public final class TieredKV {
+  /// Called with each full block of the prompt as it was computed: layer, index, K and V as they lie in a slot.
+  public var onBlock: ((_ layer: Int, _ index: Int, UnsafeRawBufferPointer) -> Void)?
+
   public let layout: BlockLayout
   public let layers: Int
   public let options: KVOptions
@@ -23,10 +26,15 @@ public final class TieredKV {
   let onQueued: (Int) -> Void
   var chain: BlockChain
   var state = State()
+  /// Tokens announced so far.
+  private(set) var tokens: [UInt32] = []
+  var chunk = ChunkState()
   var current: LayerStep?
   var upcoming: LayerStep?
-  private(set) var chunk = 0
-  private(set) var ownBlocks: [OwnBlock] = []
+  /// The index `acquire` gives as its chunk: grows with every chunk.
+  private(set) var chunkIndex = 0
+  /// Position of the first token that was generated, not read.
+  private(set) var decodedFrom = Int.max
   /// What one request may name, by the protocol.
   static let blocksPerRequest = 1024
   /// Blocks handed to the attention at once: few enough that slots go back while others arrive.
@@ -63,6 +71,12 @@ public final class TieredKV {
     guard options.chunkTokens > 0, options.chunkTokens % layout.blockTokens == 0 else {
       throw .badLayout("a chunk of \(options.chunkTokens) tokens is no multiple of the block's \(layout.blockTokens)")
     }
+    let chunkBlocks = options.chunkTokens / layout.blockTokens
+    guard chunkBlocks <= Self.blocksPerRequest else {
+      throw .badLayout(
+        "a chunk of \(options.chunkTokens) tokens has \(chunkBlocks) blocks of \(layout.blockTokens), "
+          + "\(Self.blocksPerRequest) are possible: smaller chunks, or larger blocks")
+    }
     self.session = session
     self.sequence = sequence
     self.layout = layout
@@ -70,7 +84,6 @@ public final class TieredKV {
     self.options = options
     self.onQueued = onQueued
     chain = BlockChain(fingerprint: fingerprint, layout: layout)
-    let chunkBlocks = options.chunkTokens / layout.blockTokens
     chunkBuffer = AlignedBuffer(byteCount: chunkBlocks * layout.payloadBytes)
     tails = (0..<layers).map { _ in AlignedBuffer(byteCount: layout.payloadBytes) }
     try open(chunkBlocks: chunkBlocks)
@@ -82,6 +95,7 @@ public final class TieredKV {
     let total = chain.tokenCount + tokens.count
     guard total <= options.maxTokens else { throw .full(tokens: total, limit: options.maxTokens) }
     let ids = chain.append(tokens)
+    self.tokens += tokens
     var start = 0
     while start < ids.count {
       let end = min(start + Self.blocksPerRequest, ids.count)
@@ -96,68 +110,70 @@ public final class TieredKV {
   /// Starts after the blocks the store has already, but before the last announced token. Only before the first chunk.
   /// - Returns: the tokens that need not be computed.
   public func skipCached() -> Int {
-    precondition(position == 0 && chunk == 0, "blocks are skipped before the first chunk")
+    precondition(position == 0 && chunkIndex == 0, "blocks are skipped before the first chunk")
     position = min(cachedBlocks, max(0, chain.tokenCount - 1) / layout.blockTokens) * layout.blockTokens
     return position
   }
 
   /// Begins the chunk of the next `tokens` announced tokens. A chunk that begins within a block ends within it too.
-  func begin(tokens: Int) throws(KVError) {
-    let end = position + tokens
-    precondition(end <= chain.tokenCount, "tokens are announced before they are computed")
+  func begin(tokens: Int, isDecoding: Bool = false) throws(KVError) {
+    if isDecoding { decodedFrom = min(decodedFrom, position) }
+    begin(ChunkState(start: position, tokens: tokens, blockTokens: layout.blockTokens))
+  }
+
+  /// Begins tokens that were computed before, of one block.
+  /// - Parameter buffers: by layer, of a block each; what earlier tokens of the block wrote is there.
+  func beginAgain(_ positions: Range<Int>, into buffers: [AlignedBuffer]) {
+    begin(
+      ChunkState(
+        start: positions.lowerBound, tokens: positions.count, blockTokens: layout.blockTokens, again: buffers))
+  }
+
+  private func begin(_ chunk: ChunkState) {
+    precondition(chunk.end <= chain.tokenCount, "tokens are announced before they are computed")
     let blockTokens = layout.blockTokens
-    let first = position / blockTokens
     precondition(
-      position % blockTokens == 0 ? tokens <= options.chunkTokens : end <= (first + 1) * blockTokens,
-      "a chunk of \(tokens) tokens at \(position)")
-    ownBlocks = []
-    currentFull = first..<end / blockTokens
-    ownCount = end.dividedRoundingUp(by: blockTokens) - first
-    self.tokens = tokens
+      chunk.start % blockTokens == 0
+        ? chunk.tokens <= options.chunkTokens : chunk.end <= (chunk.start / blockTokens + 1) * blockTokens,
+      "a chunk of \(chunk.tokens) tokens at \(chunk.start)")
+    self.chunk = chunk
     current = nil
     upcoming = nil
   }
 
-  private var currentFull = 0..<0
-  private var ownCount = 0
-  private(set) var tokens = 0
-
   /// The blocks `layer` writes in this chunk, the partial one last.
   func placeOwnBlocks(layer: Int) {
-    let first = position / layout.blockTokens
-    let end = position + tokens
-    ownBlocks = (0..<ownCount).map { i in
-      let filled = min(layout.blockTokens, end - (first + i) * layout.blockTokens)
+    let first = chunk.start / layout.blockTokens
+    chunk.ownBlocks = (0..<chunk.ownCount).map { i in
+      let filled = min(layout.blockTokens, chunk.end - (first + i) * layout.blockTokens)
       // What is partial now, or was before this chunk, is the tail.
-      let isTail = filled < layout.blockTokens || position % layout.blockTokens != 0
-      return OwnBlock(
-        index: first + i, tokens: filled,
-        bytes: isTail ? tails[layer].base : chunkBuffer.base + i * layout.payloadBytes)
+      let isTail = filled < layout.blockTokens || chunk.start % layout.blockTokens != 0
+      let fresh = isTail ? tails[layer].base : chunkBuffer.base + i * layout.payloadBytes
+      return OwnBlock(index: first + i, tokens: filled, bytes: chunk.again?[layer].base ?? fresh)
     }
   }
 
   func makeStep(layer: Int) -> LayerStep {
-    LayerStep(layer: layer, ownFull: currentFull, pastBlocks: position / layout.blockTokens)
+    LayerStep(layer: layer, ownFull: chunk.full, pastBlocks: chunk.start / layout.blockTokens)
   }
 
-  /// Where K of one token of `ownBlocks` goes, for head 0; the next head is `blockTokens * headDim` elements on.
+  /// Where K of one token of the chunk's own blocks goes, for head 0; the next head is `blockTokens * headDim` elements on.
   func ownKey(token position: Int) -> UnsafeMutableRawPointer {
-    let block = ownBlocks[position / layout.blockTokens - ownBlocks[0].index]
+    let block = chunk.ownBlocks[position / layout.blockTokens - chunk.ownBlocks[0].index]
     return block.bytes + position % layout.blockTokens * layout.headDim * layout.element.sizeBytes
   }
 
   /// The chunk is computed in all layers.
   func end() throws(KVError) {
-    position += tokens
-    chunk += 1
-    statistics.chunks += 1
+    if chunk.again == nil {
+      position = chunk.end
+      chunkIndex += 1
+      statistics.chunks += 1
+    }
     current = nil
     upcoming = nil
     try drain()
   }
-
-  /// The index `acquire` gives as its chunk: grows with every chunk.
-  var acquireChunk: Int { chunk }
 
   /// Waits until the store has taken in what was sealed, and ends the sequence; its blocks stay cached.
   /// - Throws: `KVError`. The sequence is then the session's to end.
@@ -173,7 +189,8 @@ public final class TieredKV {
     let plan = SequencePlan(
       sequence: sequence, layout: layout, layers: layers, chunkBlocks: chunkBlocks,
       totalBlocks: max(1, options.maxTokens / layout.blockTokens),
-      stagingSlots: max(options.stagingSlots ?? 2 * chunkBlocks, chunkBlocks), ringSlots: options.ringSlots,
+      // One slot more than the next layer may hold: a lost block is computed again meanwhile.
+      stagingSlots: max(options.stagingSlots ?? 2 * chunkBlocks, chunkBlocks + 1), ringSlots: options.ringSlots,
       ordered: options.ordered)
     try send(.open(plan))
     try wait(for: "admission", deadlineMs: options.admissionDeadlineMs) { $0.staging != nil || $0.refusal != nil }

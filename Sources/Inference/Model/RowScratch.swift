@@ -16,6 +16,6 @@ struct RowScratch: Sendable {
     normed = AlignedBuffer(byteCount: rows * config.hidden * type.sizeBytes)
     attended = AlignedBuffer(byteCount: rows * config.queryWidth * type.sizeBytes)
     activated = AlignedBuffer(byteCount: rows * config.intermediate * type.sizeBytes)
-    panel = AlignedBuffer(floats: rows * PackedMatrix.panelOutputs)
+    panel = AlignedBuffer(floats: rows * MatrixLayout.panelOutputs)
   }
 }

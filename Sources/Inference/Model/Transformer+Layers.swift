@@ -15,11 +15,13 @@ extension Transformer {
   }
 
   /// Norm, q, k and v, rope: fills `queries` and writes K and V to the chunk's own blocks.
-  func project(_ layer: LlamaWeights.Layer, tokens: Int, position: Int, kv: TieredKV) throws {
+  func project(
+    _ queryKeyValue: PackedMatrix, norm weight: AlignedBuffer, tokens: Int, position: Int, kv: TieredKV
+  ) throws {
     let writer = KVWriter(kv: kv, config: config, type: compute.type)
     try forEachTile(tokens) { tile in
-      norm(tile, layer.inputNorm)
-      try multiply(layer.queryKeyValue, tile, source: tile.scratch.normed) { outputs, values in
+      norm(tile, weight)
+      try multiply(queryKeyValue, tile, source: tile.scratch.normed) { outputs, values in
         turn(values, outputs, tile.rows)
         store(values, outputs, tile.rows, position: position, writer)
       }
@@ -27,12 +29,12 @@ extension Transformer {
   }
 
   /// Output projection, then the gated feed-forward, each added to the residual stream.
-  func transform(_ layer: LlamaWeights.Layer, tokens: Int) throws {
+  func transform(_ layer: LayerMatrices, norm weight: AlignedBuffer, tokens: Int) throws {
     try forEachTile(tokens) { tile in
       let s = tile.scratch
       attention.finish(tokens: tile.rows, into: s.attended.base)
       try multiply(layer.attentionOutput, tile, source: s.attended) { add($1, $0, tile.rows) }
-      norm(tile, layer.postAttentionNorm)
+      norm(tile, weight)
       try multiply(layer.gateUp, tile, source: s.normed) { activate($1, $0, tile) }
       try multiply(layer.down, tile, source: s.activated) { add($1, $0, tile.rows) }
     }

@@ -23,6 +23,9 @@ public final class Transformer {
   /// [thread]
   let scratch: [RowScratch]
 
+  /// Models of the same weights with buffers for one block, made when first needed.
+  private var siblings: [Transformer] = []
+
   /// Fewer rows than this are shared out by panels of outputs.
   static let leastTileRows = 32
 
@@ -53,30 +56,32 @@ public final class Transformer {
 
   /// Takes the sequence's next tokens, which are announced, through all layers.
   ///
-  /// Afterwards `residual` holds them, before the final norm.
+  /// Afterwards `residual` holds them, before the final norm. Blocks that the store lost meanwhile are computed again.
   /// - Parameters:
   ///   - tokens: at most `maxTokens`; those of a chunk that begins within a block end within it.
   ///   - isDecoding: one token that was generated, not read.
   /// - Throws: `InferenceError.tokenOutOfRange`, `KVError`, `ComputeError`.
   func forward(_ tokens: ArraySlice<UInt32>, kv: TieredKV, isDecoding: Bool) throws {
-    precondition(tokens.count > 0 && tokens.count <= maxTokens, "a chunk of \(tokens.count) tokens")
-    precondition(!isDecoding || tokens.count == 1, "one token is decoded at a time")
-    try embed(tokens)
-    let position = kv.position
-    try kv.begin(tokens: tokens.count)
-    rope.fill(position..<position + tokens.count)
-    attention.beginChunk(tokens: tokens.count, position: position, isDecoding: isDecoding)
-    for layer in 0..<config.layers {
-      try kv.prepare(layer: layer)
-      try project(weights.layers[layer], tokens: tokens.count, position: position, kv: kv)
-      try kv.written()
-      try attend(kv)
-      try transform(weights.layers[layer], tokens: tokens.count)
+    let pass = ChunkPass(self, tokens, position: kv.position, isDecoding: isDecoding)
+    try kv.begin(tokens: tokens.count, isDecoding: isDecoding)
+    do {
+      try pass.run(kv)
+    } catch KVError.lost(_, let blocks) {
+      try Recomputation(of: blocks, interrupting: pass, kv: kv).run()
     }
     try kv.end()
   }
 
-  private func embed(_ tokens: ArraySlice<UInt32>) throws {
+  /// The model again with buffers of its own, for a block's tokens: one for each depth from 1.
+  func sibling(depth: Int) -> Transformer {
+    while siblings.count < depth {
+      siblings.append(
+        Transformer(weights: weights, compute: compute, layout: layout, maxTokens: layout.blockTokens))
+    }
+    return siblings[depth - 1]
+  }
+
+  func embed(_ tokens: ArraySlice<UInt32>) throws {
     for token in tokens where Int(token) >= config.vocab {
       throw InferenceError.tokenOutOfRange(token: token, vocab: config.vocab)
     }
@@ -84,21 +89,5 @@ public final class Transformer {
     try compute.pool.run(tokens.count) { index, _ in
       weights.embedding.read(Int(tokens[first + index]), into: residual.floats + index * config.hidden)
     }
-  }
-
-  /// Own blocks first where the order is free: past ones arrive meanwhile. In order, they come last.
-  private func attend(_ kv: TieredKV) throws {
-    attention.beginLayer()
-    if !kv.options.ordered { try attention.attendOwn(kv.ownBlocks, queries: queries.base) }
-    while true {
-      let batch = try kv.nextBatch()
-      if batch.isEmpty { break }
-      let session = kv.session
-      let stale = try attention.attendPast(batch, queries: queries.base, ordered: kv.options.ordered) {
-        session.isCurrent($0.slot, generation: $0.generation)
-      }
-      try kv.finish(batch, stale: stale)
-    }
-    if kv.options.ordered { try attention.attendOwn(kv.ownBlocks, queries: queries.base) }
   }
 }

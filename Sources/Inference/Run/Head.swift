@@ -16,7 +16,7 @@ public final class Head {
     self.model = model
     let (config, rows) = (model.config, Compute.maxRows)
     logits = AlignedBuffer(floats: config.vocab)
-    panelLogits = model.compute.threads.map { _ in AlignedBuffer(floats: rows * PackedMatrix.panelOutputs) }
+    panelLogits = model.compute.threads.map { _ in AlignedBuffer(floats: rows * MatrixLayout.panelOutputs) }
     normed = model.compute.threads.map { _ in
       AlignedBuffer(byteCount: rows * config.hidden * model.compute.type.sizeBytes)
     }
@@ -24,12 +24,16 @@ public final class Head {
 
   /// The logits of one row of the last chunk, [vocab]; valid until the next call.
   public func logits(row: Int) throws -> UnsafeBufferPointer<Float> {
-    let (compute, head) = (model.compute, model.weights.head)
     norm(row..<row + 1, into: normed[0])
-    try compute.pool.run(head.panels.count) { panel, thread in
-      let into = panelLogits[thread].floats
-      try multiply(panel, rows: 1, normed[0], into: into, thread)
-      (logits.floats + head.panels[panel].lowerBound).update(from: into, count: head.panels[panel].count)
+    for piece in model.weights.headPieces.indices {
+      try withPiece(piece) { matrix, first in
+        try model.compute.pool.run(matrix.panels.count) { panel, thread in
+          let into = panelLogits[thread].floats
+          try multiply(matrix, panel, rows: 1, normed[0], into: into, thread)
+          (logits.floats + first + matrix.panels[panel].lowerBound).update(
+            from: into, count: matrix.panels[panel].count)
+        }
+      }
     }
     return UnsafeBufferPointer(start: logits.floats, count: model.config.vocab)
   }
@@ -41,32 +45,46 @@ public final class Head {
     }
     let targets = Array(targets)
     let tiles = targets.count.dividedRoundingUp(by: Self.tileRows)
-    return try [Float](unsafeUninitializedCapacity: targets.count) { result, count in
-      let base = result.baseAddress
-      try model.compute.pool.run(tiles) { tile, thread in
-        let range = tile * Self.tileRows..<min((tile + 1) * Self.tileRows, targets.count)
-        try score(range, targets, first, into: base! + range.lowerBound, thread)
+    var sums = Array(repeating: RunningSum(), count: targets.count)
+    // A piece is had once for all rows.
+    try sums.withUnsafeMutableBufferPointer { sums in
+      nonisolated(unsafe) let sums = sums
+      for piece in model.weights.headPieces.indices {
+        try withPiece(piece) { matrix, firstOutput in
+          try model.compute.pool.run(tiles) { tile, thread in
+            let range = tile * Self.tileRows..<min((tile + 1) * Self.tileRows, targets.count)
+            norm(first + range.lowerBound..<first + range.upperBound, into: normed[thread])
+            try add(matrix, firstOutput, targets[range], to: sums.extracting(range), thread)
+          }
+        }
       }
-      count = targets.count
     }
+    return sums.map(\.negativeLogLikelihood)
   }
 
-  private func score(
-    _ range: Range<Int>, _ targets: [UInt32], _ first: Int, into result: UnsafeMutablePointer<Float>, _ thread: Int
+  /// Calls `body` with a piece of the head and its first output.
+  private func withPiece(_ piece: Int, _ body: (PackedMatrix, Int) throws -> Void) throws {
+    let keeper = model.weights.keeper
+    let matrix = try keeper.beginHead(piece)
+    try body(matrix, model.weights.headPieces[piece].lowerBound)
+    try keeper.endHead(piece)
+  }
+
+  /// Adds the logits of some rows to their sums.
+  private func add(
+    _ matrix: PackedMatrix, _ firstOutput: Int, _ targets: ArraySlice<UInt32>,
+    to sums: UnsafeMutableBufferPointer<RunningSum>, _ thread: Int
   ) throws {
-    let (head, row) = (model.weights.head, panelLogits[thread].floats)
-    norm(first + range.lowerBound..<first + range.upperBound, into: normed[thread])
-    var sums = Array(repeating: RunningSum(), count: range.count)
-    for (panel, outputs) in head.panels.enumerated() {
-      try multiply(panel, rows: range.count, normed[thread], into: row, thread)
-      for i in 0..<range.count {
+    let row = panelLogits[thread].floats
+    for (panel, outputs) in matrix.panels.enumerated() {
+      try multiply(matrix, panel, rows: targets.count, normed[thread], into: row, thread)
+      for (i, target) in targets.enumerated() {
         let logits = UnsafeBufferPointer(start: row + i * outputs.count, count: outputs.count)
         sums[i].add(logits)
-        let target = Int(targets[range.lowerBound + i])
-        if outputs.contains(target) { sums[i].target = logits[target - outputs.lowerBound] }
+        let local = Int(target) - firstOutput
+        if outputs.contains(local) { sums[i].target = logits[local - outputs.lowerBound] }
       }
     }
-    for i in 0..<range.count { (result + i).initialize(to: sums[i].negativeLogLikelihood) }
   }
 
   private func norm(_ rows: Range<Int>, into target: AlignedBuffer) {
@@ -77,9 +95,10 @@ public final class Head {
   }
 
   private func multiply(
-    _ panel: Int, rows: Int, _ source: AlignedBuffer, into target: UnsafeMutablePointer<Float>, _ thread: Int
+    _ matrix: PackedMatrix, _ panel: Int, rows: Int, _ source: AlignedBuffer, into target: UnsafeMutablePointer<Float>,
+    _ thread: Int
   ) throws {
-    try model.weights.head.multiply(
+    try matrix.multiply(
       panel: panel, rows: rows, source: source.base, target: target, compute: model.compute, thread: thread)
   }
 }

@@ -1,5 +1,5 @@
 /// A JSON value. Objects keep the file's order; a key that comes twice is refused when it is parsed.
-enum JSON {
+enum JSON: Sendable {
   case null
   case bool(Bool)
   case integer(Int)
@@ -12,8 +12,8 @@ enum JSON {
   static let maxDepth = 64
 }
 
-struct JSONObject {
-  struct Member {
+struct JSONObject: Sendable {
+  struct Member: Sendable {
     let key: String
     let value: JSON
   }

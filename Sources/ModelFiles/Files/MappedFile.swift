@@ -46,6 +46,22 @@ public final class MappedFile: @unchecked Sendable {
     }
   }
 
+  /// Lets go of the pages in this process; they are read again when they are touched.
+  func releasePages() {
+    guard let start = buffer.baseAddress else { return }
+    madvise(UnsafeMutableRawPointer(mutating: start), buffer.count, MADV_DONTNEED)
+  }
+
+  /// - Throws: `.changed`, `.missing`, `.unreadable`.
+  func checkUnchanged() throws(ModelFileError) {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      if errno == ENOENT { throw .missing(path: path) }
+      throw .unreadable(path: path, reason: String(cString: strerror(errno)))
+    }
+    guard FileIdentity(path: path, status: status) == identity else { throw .changed(path: path) }
+  }
+
   deinit {
     if let start = buffer.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), buffer.count) }
   }

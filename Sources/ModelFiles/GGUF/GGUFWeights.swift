@@ -2,10 +2,12 @@
 struct GGUFWeights: WeightSource {
   let path: String
   let names: [String]
+  let mappedFiles: [MappedFile]
   private let views: [String: TensorView]
 
   init(_ gguf: GGUFFile, headDim: Int) {
     path = gguf.file.path
+    mappedFiles = [gguf.file]
     var views: [String: TensorView] = [:]
     for tensor in gguf.tensors {
       // Taken into the configuration, or recomputed from it.

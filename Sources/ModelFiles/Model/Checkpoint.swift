@@ -1,14 +1,20 @@
 import Glibc
 
-/// A model on disk: a `.gguf` file or a Hugging Face directory, checked as a whole when it is opened. Nothing is read
-/// beyond headers and the tokenizer: weights are pages of the file until someone touches them.
+/// A model on disk: a `.gguf` file or a Hugging Face directory, checked when it is opened. Nothing is read beyond
+/// headers: weights are pages of the file until someone touches them, and the tokenizer is read when it is asked for.
 public struct Checkpoint: Sendable {
   public let path: String
   public let config: ModelConfig
   public let weights: any WeightSource
-  public let tokenizer: TokenizerDescription
   /// The files the weights are in, for a fingerprint cache keyed by what the file system says of them.
   public let weightFiles: [FileIdentity]
+  private let source: Source
+
+  /// Where the rest of the description is.
+  private enum Source: Sendable {
+    case gguf(GGUFMetadata)
+    case directory(config: JSON)
+  }
 
   /// Opens a file as GGUF and a directory as Hugging Face's. Every tensor the configuration asks for is there, in
   /// its shape, and none that would change the model's meaning is there besides.
@@ -25,10 +31,21 @@ public struct Checkpoint: Sendable {
       try self.init(gguf: path)
     }
     try checkTensors()
+  }
+
+  /// The tokenizer, read and checked by this call: who has token ids needs none, and no file that describes one.
+  /// - Throws: `ModelFileError`, one clear line.
+  public func tokenizer() throws(ModelFileError) -> TokenizerDescription {
+    let tokenizer =
+      switch source {
+      case .gguf(let metadata): try TokenizerDescription(metadata)
+      case .directory(let config): try TokenizerDescription(directory: path, config: config)
+      }
     guard tokenizer.tokens.count <= config.vocab else {
       throw .malformed(
         path: path, what: "the tokenizer has \(tokenizer.tokens.count) tokens, the model only \(config.vocab)")
     }
+    return tokenizer
   }
 
   private init(gguf path: String) throws(ModelFileError) {
@@ -36,8 +53,8 @@ public struct Checkpoint: Sendable {
     self.path = path
     config = try ModelConfig(gguf)
     weights = GGUFWeights(gguf, headDim: config.headDim)
-    tokenizer = try TokenizerDescription(gguf.metadata)
     weightFiles = [gguf.file.identity]
+    source = .gguf(gguf.metadata)
   }
 
   private init(directory path: String) throws(ModelFileError) {
@@ -48,7 +65,7 @@ public struct Checkpoint: Sendable {
     let safetensors = try SafetensorsWeights(directory: path)
     weights = safetensors
     weightFiles = safetensors.files
-    tokenizer = try TokenizerDescription(directory: path, config: json)
+    source = .directory(config: json)
   }
 
   private func checkTensors() throws(ModelFileError) {

@@ -1,6 +1,8 @@
 /// Why a model cannot be read: one line each, naming the file and what to do about it where that is not plain.
 public enum ModelFileError: Error, Hashable, Sendable {
   case missing(path: String)
+  /// It was replaced or written to while it was in use.
+  case changed(path: String)
   case unreadable(path: String, reason: String)
   case wrongMagic(path: String, expected: String)
   case unsupportedVersion(path: String, found: String)
@@ -23,6 +25,8 @@ extension ModelFileError: CustomStringConvertible {
     switch self {
     case .missing(let path):
       "\(printable(path)): no such file"
+    case .changed(let path):
+      "\(printable(path)): the file changed while it was in use: start again"
     case .unreadable(let path, let reason):
       "\(printable(path)): cannot be read: \(printable(reason))"
     case .wrongMagic(let path, let expected):

@@ -2,7 +2,8 @@
 struct SafetensorsWeights: WeightSource {
   let path: String
   let names: [String]
-  let files: [FileIdentity]
+  let mappedFiles: [MappedFile]
+  var files: [FileIdentity] { mappedFiles.map(\.identity) }
   private let views: [String: TensorView]
 
   static let maxShards = 1024
@@ -25,7 +26,7 @@ struct SafetensorsWeights: WeightSource {
       }
     }
     path = directory
-    files = opened.map(\.file.identity)
+    mappedFiles = opened.map(\.file)
     self.views = views
     names = views.keys.sorted()
   }

@@ -6,6 +6,8 @@ public protocol WeightSource: Sendable {
   func find(_ name: String) -> TensorView?
   /// What to name in errors: the file or directory.
   var path: String { get }
+  /// Where the tensors are.
+  var mappedFiles: [MappedFile] { get }
 }
 
 extension WeightSource {
@@ -17,5 +19,18 @@ extension WeightSource {
       throw .wrongShape(path: path, name: name, expected: shape, found: view.shape)
     }
     return view
+  }
+}
+
+extension WeightSource {
+  /// Lets go of the files' pages in this process; they are read again when they are touched.
+  public func releasePages() {
+    for file in mappedFiles { file.releasePages() }
+  }
+
+  /// Whether the files are those that were opened: weights of two models are never mixed.
+  /// - Throws: `.changed`, `.missing`, `.unreadable`.
+  public func checkUnchanged() throws(ModelFileError) {
+    for file in mappedFiles { try file.checkUnchanged() }
   }
 }

@@ -31,7 +31,7 @@ struct Block {
 
   /// Whether letting go of the copy on `tier` loses nothing.
   func isClean(on tier: Tier) -> Bool {
-    isOnDisk || (tier == .device && host.state == .resident)
+    isOnDisk || layout.isDroppable || (tier == .device && host.state == .resident)
   }
 }
 

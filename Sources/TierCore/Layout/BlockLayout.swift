@@ -25,6 +25,15 @@ public struct BlockLayout: Sendable, Hashable {
     self.blockTokens = blockTokens
   }
 
+  /// A weight shard of `byteCount` bytes, rounded up to whole pages: a page is two halves of one token.
+  public static func weights(byteCount: Int) -> BlockLayout? {
+    let pages = byteCount / pageBytes + (byteCount % pageBytes == 0 ? 0 : 1)
+    return BlockLayout(element: .weights, kvHeads: 1, headDim: pageBytes / 2, blockTokens: pages)
+  }
+
+  /// Whether a block may go without being anywhere else: who wants it again fills it again.
+  public var isDroppable: Bool { element == .weights }
+
   /// Bytes of K alone, which are also the offset of V in the slot.
   public var keyBytes: Int { kvHeads * blockTokens * headDim * element.sizeBytes }
   /// Bytes of K and V: what is checksummed, compressed and verified.

@@ -7,7 +7,7 @@ enum Admission {
   }
 
   /// Slots through which blocks pass the host between device and disk, at least.
-  static let transitSlots = 2
+  static func transitSlots(_ plan: SequencePlan) -> Int { plan.layout.isDroppable ? 0 : 2 }
   /// Beyond its minimum a ring takes up to this share of its tier, and this many slots.
   static let ringShare = 8
   static let ringSlotsPreferred = 64
@@ -20,11 +20,14 @@ enum Admission {
   static func minimum(_ plan: SequencePlan, computeTier: Tier) -> Needs {
     let slot = plan.layout.slotBytes
     let ring = plan.ringSlots * slot
-    let host = stagingBytes(plan) + transitSlots * slot
+    let host = stagingBytes(plan) + transitSlots(plan) * slot
     return computeTier == .device ? Needs(device: ring, host: host) : Needs(device: 0, host: host + ring)
   }
 
-  static func sequenceBytes(_ plan: SequencePlan) -> Int { plan.layers * plan.totalBlocks * plan.layout.slotBytes }
+  /// What must have a place for as long as the sequence is open.
+  static func sequenceBytes(_ plan: SequencePlan) -> Int {
+    plan.layout.isDroppable ? 0 : plan.layers * plan.totalBlocks * plan.layout.slotBytes
+  }
 
   /// A sentence where the plan is not one.
   static func fault(in plan: SequencePlan) -> String? {
@@ -136,14 +139,13 @@ extension ResidencyCore {
     let slot = plan.layout.slotBytes
     sequence.reserved = needs
     sequence.ringLimit = plan.ringSlots
-    sequence.transitLimitBytes = Admission.transitSlots * slot
+    sequence.transitLimitBytes = Admission.transitSlots(plan) * slot
     let compute = self[computeTier]
     let share = min(compute.budgetBytes / Admission.ringShare, (compute.budgetBytes - compute.reservedBytes) / 2) / slot
-    let extraRing = max(0, min(share, Admission.ringSlotsPreferred) - plan.ringSlots) * slot
-    let extraTransit =
-      max(
-        0, min(host.budgetBytes / Admission.ringShare / slot, Admission.transitSlotsPreferred) - Admission.transitSlots)
-      * slot
+    let extraRing =
+      plan.layout.isDroppable ? 0 : max(0, min(share, Admission.ringSlotsPreferred) - plan.ringSlots) * slot
+    let transitSlots = min(host.budgetBytes / Admission.ringShare / slot, Admission.transitSlotsPreferred)
+    let extraTransit = plan.layout.isDroppable ? 0 : max(0, transitSlots - Admission.transitSlots(plan)) * slot
     if self[computeTier].reservedBytes + computeNeed(needs) + extraRing <= compute.budgetBytes {
       sequence.ringLimit += extraRing / slot
       if computeTier == .device { sequence.reserved.device += extraRing } else { sequence.reserved.host += extraRing }
@@ -163,7 +165,7 @@ extension ResidencyCore {
   func trimToMinimum(_ sequence: Sequence) {
     guard sequence.state != .queued else { return }
     let needs = Admission.minimum(sequence.plan, computeTier: computeTier)
-    let transit = Admission.transitSlots * sequence.plan.layout.slotBytes
+    let transit = Admission.transitSlots(sequence.plan) * sequence.plan.layout.slotBytes
     device.reservedBytes -= sequence.reserved.device - needs.device
     host.reservedBytes -= sequence.reserved.host - needs.host
     host.transitLimitBytes -= sequence.transitLimitBytes - transit

@@ -178,7 +178,9 @@ extension ResidencyCore {
   }
 
   private func dropIdleClean(_ handle: BlockHandle) {
-    guard directory[handle].users == 0, directory[handle].isOnDisk else { return }
+    guard directory[handle].users == 0, directory[handle].isOnDisk || directory[handle].layout.isDroppable else {
+      return
+    }
     dropIdleMemory(handle)
   }
 }

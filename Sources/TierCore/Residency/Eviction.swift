@@ -11,12 +11,13 @@ extension ResidencyCore {
   }
 
   /// Gives a new block a slot on the highest tier it is worth a place on.
-  func place(_ handle: BlockHandle, nextUse: NextUse) -> Placement {
+  func place(_ handle: BlockHandle, nextUse: Distance) -> Placement {
     if computeTier == .device {
       if placeKept(handle, on: .device, nextUse: nextUse) { return .on(.device) }
       demoteIdle()
     }
     if placeKept(handle, on: .host, nextUse: nextUse) { return .on(.host) }
+    if directory[handle].layout.isDroppable { return .nowhere }
     if disk.isUsable { return takeTransitSlot(handle) ? .on(.host) : .waits }
     if dropDirtyVictim(on: .host, fartherThan: nextUse), placeKept(handle, on: .host, nextUse: nextUse) {
       return .on(.host)
@@ -25,7 +26,7 @@ extension ResidencyCore {
   }
 
   /// Takes a slot to keep the block in, evicting clean copies that are used later than it; any clean ones for nil.
-  private func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: NextUse?) -> Bool {
+  private func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: Distance?) -> Bool {
     let bytes = directory[handle].layout.slotBytes
     while !canKeep(bytes, on: tier) || !self[tier].hasRoom(bytes) {
       guard let victim = victim(on: tier, clean: true, fartherThan: nextUse) else { return false }
@@ -36,29 +37,31 @@ extension ResidencyCore {
 
   func canKeep(_ bytes: Int, on tier: Tier) -> Bool { self[tier].keptBytes + bytes <= self[tier].keepBytes }
 
-  /// The evictable copy whose next use is farthest, if it is farther than `limit`.
-  func victim(on tier: Tier, clean: Bool, fartherThan limit: NextUse?) -> BlockHandle? {
-    if limit != .never,
-      let idle = lists.first(lists.list(tier, clean: clean, group: EvictionLists.idle, layer: 0))
-    {
-      return idle
-    }
-    var best: (handle: BlockHandle, steps: Int)?
+  /// The evictable copy whose next use is farthest, if it is farther than `limit` by more than the guess is good for.
+  func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?) -> BlockHandle? {
+    if limit == .never { return nil }
+    if let idle = lists.first(lists.list(tier, clean: clean, group: EvictionLists.idle, layer: 0)) { return idle }
+    var best: (handle: BlockHandle, distance: Distance)?
     for sequence in openSequences {
       let layers = sequence.plan.layers
       let inUse = sequence.stepInUse
       // From the layer consumed last, the farthest, back to the one in use.
       for steps in stride(from: layers - 1, through: 0, by: -1) {
-        if steps <= max(best?.steps ?? -1, limit?.steps ?? -1) { break }
+        let distance = sequence.pace.distance(steps: steps)
+        if let best, distance <= best.distance { break }
+        if let limit, distance.blocks <= limit.blocks + limit.blocks / Self.doubt { break }
         let layer = (inUse + steps) % layers
         if let handle = lists.first(lists.list(tier, clean: clean, group: sequence.group, layer: layer)) {
-          best = (handle, steps)
+          best = (handle, distance)
           break
         }
       }
     }
     return best?.handle
   }
+
+  /// Paces of sequences are averages: what is used about as soon is not worth a move.
+  private static let doubt = 4
 
   var openSequences: [Sequence] { sequences.keys.sorted().map { sequences[$0]! } }
 
@@ -86,7 +89,7 @@ extension ResidencyCore {
   }
 
   /// Lets go of bytes that exist nowhere else. Only where the disk cannot take them; idle blocks first.
-  private func dropDirtyVictim(on tier: Tier, fartherThan limit: NextUse?) -> Bool {
+  private func dropDirtyVictim(on tier: Tier, fartherThan limit: Distance?) -> Bool {
     guard let victim = victim(on: tier, clean: false, fartherThan: limit) else { return false }
     dropCopy(victim, on: tier)
     return true

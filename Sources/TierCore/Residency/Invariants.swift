@@ -65,6 +65,7 @@ extension ResidencyCore {
       if block.leases != leases[handle, default: 0] { return "block \(handle): \(block.leases) leases counted" }
       if block.users != users[handle, default: 0] { return "block \(handle): \(block.users) users counted" }
       if block.leases > 0, block[computeTier].state != .resident { return "leased block \(handle) is not resident" }
+      if block.layout.isDroppable, block.disk.state != .none { return "droppable block \(handle) was written" }
       if block.users == 0, !block.isAnywhere, block.disk.state == .none, !block.disk.isBeingRead, !block.isSealing {
         return "block \(handle) is nowhere and nobody names it"
       }

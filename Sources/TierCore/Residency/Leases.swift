@@ -21,6 +21,10 @@ extension ResidencyCore {
     } else {
       sequence.window = blocks
     }
+    if step > sequence.step {
+      sequence.pace.record(blocks: Int(useClock - sequence.stepClock), steps: step - sequence.step)
+    }
+    if step != sequence.step { sequence.stepClock = useClock }
     sequence.step = step
     // An absurd jump restarts the prefetch where the worker is.
     let ahead = sequence.prefetch.step - step

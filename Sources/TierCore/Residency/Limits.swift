@@ -45,7 +45,8 @@ extension ResidencyCore {
   public var dirtyBlocks: Int {
     directory.handles.count { handle in
       let block = directory[handle]
-      return !block.isOnDisk && (block.device.state == .resident || block.host.state == .resident)
+      guard !block.isOnDisk, !block.layout.isDroppable else { return false }
+      return block.device.state == .resident || block.host.state == .resident
     }
   }
 

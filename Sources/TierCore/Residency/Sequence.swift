@@ -25,6 +25,9 @@ final class Sequence {
 
   /// Where it is in its plan: `chunk * layers + layer` of its latest acquire.
   var step = 0
+  var pace = Pace()
+  /// The store's count of acquired blocks when this step began.
+  var stepClock: UInt64 = 0
   /// The blocks of its latest acquire: what the layers after it will want too.
   var window = 0..<0
 
@@ -78,11 +81,10 @@ final class Sequence {
   /// The step whose blocks are being used, or will be next: the latest acquired, until all of it has been released.
   var stepInUse: Int { leaseCount == 0 && waitingCount == 0 ? step + 1 : step }
 
-  func nextUse(layer: Int) -> NextUse { NextUse.of(layer: layer, from: stepInUse, layers: plan.layers) }
-
-  /// Of a block it has just sealed.
-  func nextUseOfNewborn(layer: Int) -> NextUse {
-    NextUse.ofNewborn(layer: layer, from: stepInUse, chunkStep: step, layers: plan.layers)
+  /// How far away the next use of a block is that it has just sealed.
+  func distanceOfNewborn(layer: Int) -> Distance {
+    pace.distance(
+      steps: NextUse.stepsOfNewborn(layer: layer, from: stepInUse, chunkStep: step, layers: plan.layers))
   }
 }
 

@@ -73,8 +73,8 @@ extension ResidencyCore {
       guard let sequence = sequences[next.sealer.group] else {
         preconditionFailure("a closed sequence has no seals waiting")
       }
-      let nextUse = sequence.nextUseOfNewborn(layer: Int(directory[next.handle].key.layer))
-      switch place(next.handle, nextUse: nextUse) {
+      let distance = sequence.distanceOfNewborn(layer: Int(directory[next.handle].key.layer))
+      switch place(next.handle, nextUse: distance) {
       case .waits: return
       case .nowhere:
         _ = placements.popFirst()
@@ -111,7 +111,8 @@ extension ResidencyCore {
     directory[handle].checksum = checksum
     let moves = directory[handle].layout.payloadBytes
     count(tier == .device ? \.bornOnDevice : \.bornOnHost, bytes: moves)
-    if sequences[sealer.group] != nil { durabilityOwed[handle] = sealer }
+    let isSpilled = !directory[handle].layout.isDroppable
+    if isSpilled, sequences[sealer.group] != nil { durabilityOwed[handle] = sealer }
     arrived(handle, on: tier)
     queueTransitWrite(handle)
     answerSeal(sealer, .accepted)

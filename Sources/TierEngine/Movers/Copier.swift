@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import TierCore
 import TierSpill
@@ -23,6 +24,7 @@ final class Copier: Sendable {
     let queue = queue
     threads = (0..<count).map { index in
       EngineThread(name: "\(name)-\(index)") {
+        tierd_prefer_throughput()
         var pace = Pace(bytesPerSecond: bytesPerSecond)
         while let jobs = queue.pop(atMost: 8) {
           finish(jobs.map { job in (job.move, Self.copy(job, &pace)) })

@@ -1,3 +1,4 @@
+import CLinux
 import TierCore
 import TierSpill
 
@@ -32,6 +33,7 @@ final class DiskMover: Sendable {
     let (writes, reads) = (writes, reads)
     let writers = (0..<Self.writers).map { index in
       EngineThread(name: "spill-write-\(index)") {
+        tierd_prefer_throughput()
         while let group = writes.pop(atMost: Self.writeGroup) {
           let outcomes = spill.write(batch: group.map(\.block))
           finish(zip(group, outcomes).map { ($0.move, Self.outcome($1, report)) })
@@ -40,6 +42,7 @@ final class DiskMover: Sendable {
     }
     let readers = (0..<Self.readers).map { index in
       EngineThread(name: "spill-read-\(index)") {
+        tierd_prefer_throughput()
         while let group = reads.pop(atMost: Self.readGroup) {
           let outcomes = spill.read(
             batch: group.map { BlockRead(key: $0.key, layout: $0.layout, destination: $0.into) })

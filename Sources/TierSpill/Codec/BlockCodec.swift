@@ -67,7 +67,7 @@ package enum BlockCodec {
     case .bf16: (bits, exponentBits) = (16, 8)
     case .f16: (bits, exponentBits) = (16, 5)
     case .f32: (bits, exponentBits) = (32, 8)
-    case .opaque: return nil
+    case .opaque, .weights: return nil
     }
     return tier_planes_shape(
       matrices: UInt32(2 * layout.kvHeads), tokens: UInt32(layout.blockTokens), channels: UInt32(layout.headDim),

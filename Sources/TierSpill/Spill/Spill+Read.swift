@@ -111,7 +111,9 @@ extension Spill {
     return .ok(checksum: header.originalChecksum)
   }
 
-  private func account(_ outcomes: [ReadOutcome], _ found: [ReadItem], _ batch: [BlockRead], _ purpose: ReadPurpose, startNs: UInt64) {
+  private func account(
+    _ outcomes: [ReadOutcome], _ found: [ReadItem], _ batch: [BlockRead], _ purpose: ReadPurpose, startNs: UInt64
+  ) {
     guard !found.isEmpty else { return }
     state.withLock { state in
       if purpose == .reader { state.counters.readLatency.add(ns: MonotonicClock.nowNs() - startNs) }

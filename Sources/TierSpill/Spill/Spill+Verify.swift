@@ -70,7 +70,10 @@ extension Spill {
 
   private func verify(_ group: [(BlockKey, Entry)], _ report: inout Verification) {
     let bytes = group.reduce(0) { $0 + $1.1.layout.payloadBytes }
-    guard let memory = AlignedBuffer(bytes: bytes) else { return report.unreadableRecords += group.count }
+    guard let memory = AlignedBuffer(bytes: bytes) else {
+      report.unreadableRecords += group.count
+      return
+    }
     defer { withExtendedLifetime(memory) {} }
     var at = 0
     let reads = group.map { key, entry in

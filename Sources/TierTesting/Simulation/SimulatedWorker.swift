@@ -58,7 +58,8 @@ struct SimulatedWorker {
   private func id(_ block: Int) -> BlockID {
     let shared = block < 3 ? UInt64(family % 3) : UInt64(family) + 100
     let size = UInt64(plan!.layout.slotBytes)
-    return BlockID(a: shared, b: UInt64(block), c: size, d: UInt64(plan!.layers))
+    let kind: UInt64 = plan!.layout.isDroppable ? 1000 : 0
+    return BlockID(a: shared, b: UInt64(block), c: size, d: UInt64(plan!.layers) + kind)
   }
 
   private func expected(_ layer: Int, _ block: Int) -> UInt64 { Self.content(key(layer, block)) }
@@ -81,7 +82,8 @@ struct SimulatedWorker {
 
   private mutating func open(_ random: inout SeededRandom) -> Request {
     let tokens = random.once(in: 3) ? 1024 : 512
-    let layout = BlockLayout(element: .f32, kvHeads: 1, headDim: 1, blockTokens: tokens)!
+    let keys = BlockLayout(element: .f32, kvHeads: 1, headDim: 1, blockTokens: tokens)!
+    let layout = random.once(in: 5) ? BlockLayout.weights(byteCount: keys.slotBytes)! : keys
     let chunkBlocks = random.int(1...3)
     let plan = SequencePlan(
       sequence: SequenceID(UInt32(random.int(0...3))), layout: layout, layers: random.int(1...4),

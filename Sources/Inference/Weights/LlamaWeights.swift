@@ -1,0 +1,90 @@
+public import ModelFiles
+public import TierCore
+public import TierIdentity
+
+/// A Llama model's weights: what is small here, the matrices with a keeper. Embedding rows stay in the file.
+public struct LlamaWeights: Sendable {
+  /// [hidden] each.
+  struct LayerNorms: Sendable {
+    let input: AlignedBuffer
+    let postAttention: AlignedBuffer
+  }
+
+  public let config: ModelConfig
+  let norms: [LayerNorms]
+  /// [hidden]
+  let finalNorm: AlignedBuffer
+  /// [vocab, hidden]
+  let embedding: WeightRows
+  /// The outputs of each piece of the head, which is [vocab, hidden].
+  let headPieces: [Range<Int>]
+  let keeper: any WeightKeeper
+
+  /// Reads and packs every tensor into the worker's own memory.
+  /// - Parameter progress: told the layers read so far, of how many.
+  /// - Throws: `ModelFileError` where a tensor is missing or has another shape, `ComputeError`.
+  public init(
+    config: ModelConfig, source: any WeightSource, compute: Compute,
+    progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+  ) throws {
+    let shards = try LlamaShards(config: config, source: source, compute: compute)
+    try self.init(shards, source: source, keeper: try PrivateWeights(shards, compute: compute, progress: progress))
+  }
+
+  /// Keeps the matrices in a store, under its budgets; what it lets go is packed again from the file when needed.
+  /// - Parameters:
+  ///   - fingerprint: of the model; names the shards.
+  ///   - sessions: two of the store, for these weights alone, as long as they are used.
+  ///   - progress: told the layers that are in the store, of how many.
+  /// - Throws: `ModelFileError`, `ComputeError`, `KVError`.
+  public init(
+    config: ModelConfig, source: any WeightSource, compute: Compute, fingerprint: ModelFingerprint,
+    sessions: (layers: any ResidencySession, head: any ResidencySession),
+    progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
+  ) throws {
+    let shards = try LlamaShards(config: config, source: source, compute: compute)
+    let managed = try ManagedWeights(
+      shards, file: source, fingerprint: fingerprint, sessions: sessions, compute: compute)
+    try managed.fillAll(progress: progress)
+    try self.init(shards, source: source, keeper: managed)
+  }
+
+  init(_ shards: LlamaShards, source: any WeightSource, keeper: any WeightKeeper) throws {
+    let config = shards.config
+    self.config = config
+    self.keeper = keeper
+    headPieces = shards.head.map(\.outputs)
+    embedding = shards.embedding
+    finalNorm = WeightRows(tensor: try source.tensor(TensorName.finalNorm, shape: [config.hidden])).vector()
+    norms = try (0..<config.layers).map { layer in
+      func vector(_ tensor: TensorName.Layer) throws -> AlignedBuffer {
+        let name = TensorName.layer(layer, tensor)
+        return WeightRows(tensor: try source.tensor(name, shape: config.shape(of: tensor))).vector()
+      }
+      return LayerNorms(input: try vector(.inputNorm), postAttention: try vector(.postAttentionNorm))
+    }
+  }
+}
+
+/// The matrices of one layer. Shapes as [outputs, inputs].
+struct LayerMatrices: Sendable {
+  /// [queryWidth + 2 * kvWidth, hidden]: q, k and v below one another, whole heads to a panel.
+  let queryKeyValue: PackedMatrix
+  /// [hidden, queryWidth]
+  let attentionOutput: PackedMatrix
+  /// [2 * intermediate, hidden]: each panel holds some rows of gate and then the same rows of up.
+  let gateUp: PackedMatrix
+  /// [hidden, intermediate]
+  let down: PackedMatrix
+}
+
+/// Has the matrices when they are needed. Used by one thread; what it hands out is read by all.
+protocol WeightKeeper: AnyObject, Sendable {
+  /// The matrices of a layer, until `endLayer`. Not nested.
+  func beginLayer(_ layer: Int) throws -> LayerMatrices
+  /// - Throws: where the bytes were not the layer's all the time: the result is void.
+  func endLayer(_ layer: Int) throws
+  /// A piece of the head, until `endHead`.
+  func beginHead(_ piece: Int) throws -> PackedMatrix
+  func endHead(_ piece: Int) throws
+}

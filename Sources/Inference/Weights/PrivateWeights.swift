@@ -1,0 +1,29 @@
+import ModelFiles
+
+/// Weights in the worker's own memory, packed once.
+final class PrivateWeights: WeightKeeper {
+  private let layers: [LayerMatrices]
+  private let head: [PackedMatrix]
+
+  init(_ shards: LlamaShards, compute: Compute, progress: (_ done: Int, _ of: Int) -> Void) throws {
+    var layers: [LayerMatrices] = []
+    for layer in 0..<shards.config.layers {
+      let memory = ShardMemory(shards.layer)
+      try shards.fillLayer(layer, memory.bases, compute: compute)
+      layers.append(shards.matrices(memory.bases.map { UnsafeRawPointer($0) }, owner: memory))
+      progress(layer + 1, shards.config.layers)
+    }
+    self.layers = layers
+    head = try shards.head.indices.map { piece in
+      let layout = shards.head[piece].layout
+      let memory = ShardMemory(layout)
+      try shards.fillHead(piece, memory.bases[0], compute: compute)
+      return layout.matrices(memory.bases.map { UnsafeRawPointer($0) }, owner: memory)[0]
+    }
+  }
+
+  func beginLayer(_ layer: Int) -> LayerMatrices { layers[layer] }
+  func endLayer(_ layer: Int) {}
+  func beginHead(_ piece: Int) -> PackedMatrix { head[piece] }
+  func endHead(_ piece: Int) {}
+}

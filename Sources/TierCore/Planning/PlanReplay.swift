@@ -1,0 +1,183 @@
+/// A prefill against a core whose moves all end at once, in order: what the planner makes of a plan, without threads,
+/// links, disks or bytes. Exact as to what is kept, streamed and spilled; silent as to time.
+public struct PlanReplay {
+  /// The KV of one prompt, and the weights that compete with it.
+  public struct Workload: Sendable {
+    public var layout: BlockLayout
+    public var layers: Int
+    public var totalBlocks: Int
+    public var chunkBlocks: Int
+    public var ringSlots: Int
+    /// Bytes of a layer's weights, by part; empty where they are outside the budgets.
+    public var weightParts: [Int]
+
+    public init(
+      layout: BlockLayout, layers: Int, totalBlocks: Int, chunkBlocks: Int, ringSlots: Int = 8, weightParts: [Int] = []
+    ) {
+      self.layout = layout
+      self.layers = layers
+      self.totalBlocks = totalBlocks
+      self.chunkBlocks = chunkBlocks
+      self.ringSlots = ringSlots
+      self.weightParts = weightParts
+    }
+  }
+
+  public let workload: Workload
+  let core: ResidencyCore
+  /// Original over stored bytes of what is spilled.
+  private let spillRatio: Double
+  private let kv = SessionID(1)
+  private let weights = SessionID(2)
+  private let sequence = SequenceID(1)
+  private var pending: [Command] = []
+  private var next = 0
+  private var resident: [Int] = []
+  /// Parts of the current layer's weights that are leased, and that have to be filled.
+  private var leasedParts: [Int] = []
+  private var lostParts: [Int] = []
+  public private(set) var refusal: Refusal?
+  /// KV blocks that were nowhere when they were asked for.
+  public private(set) var lost = 0
+  /// Weight parts filled from the model's file.
+  public private(set) var filledParts = 0
+
+  public init(_ workload: Workload, budgets: CoreConfiguration, spillRatio: Double = 1) {
+    self.workload = workload
+    self.spillRatio = spillRatio
+    core = ResidencyCore(budgets)
+    feed(.connected(kv, TenantID(0)))
+    feed(.connected(weights, TenantID(0)))
+    openWeights()
+    let plan = SequencePlan(
+      sequence: sequence, layout: workload.layout, layers: workload.layers, chunkBlocks: workload.chunkBlocks,
+      totalBlocks: workload.totalBlocks, stagingSlots: max(2 * workload.chunkBlocks, workload.chunkBlocks + 1),
+      ringSlots: workload.ringSlots, ordered: true)
+    request(.open(plan))
+    guard refusal == nil else { return }
+    name(workload.totalBlocks, in: kv, kind: 0)
+  }
+
+  /// Reads the prompt to its end.
+  /// - Returns: nil where the plan was refused.
+  public mutating func run() -> StoreStatistics? {
+    guard refusal == nil else { return nil }
+    let size = workload.chunkBlocks
+    for chunk in 0..<(workload.totalBlocks + size - 1) / size {
+      let own = chunk * size..<min((chunk + 1) * size, workload.totalBlocks)
+      for layer in 0..<workload.layers {
+        beginWeights(chunk, layer)
+        for part in stride(from: 0, to: own.lowerBound, by: SequencePlan.maxBlocksPerRequest) {
+          let end = min(part + SequencePlan.maxBlocksPerRequest, own.lowerBound)
+          request(.acquire(sequence, chunk: chunk, layer: layer, blocks: part..<end))
+        }
+        request(.reserve(sequence, layer: layer, blocks: own))
+        request(.seal(sequence, layer: layer, blocks: own))
+        while let block = resident.popLast() {
+          request(.release(sequence, layer: layer, blocks: block..<block + 1))
+        }
+        endWeights(layer)
+      }
+    }
+    return core.statisticsNow()
+  }
+
+  private mutating func openWeights() {
+    guard !workload.weightParts.isEmpty, let largest = workload.weightParts.max(),
+      let layout = BlockLayout.weights(byteCount: largest)
+    else { return }
+    let parts = workload.weightParts.count
+    feed(
+      .request(
+        weights,
+        .open(
+          SequencePlan(
+            sequence: sequence, layout: layout, layers: workload.layers, chunkBlocks: parts, totalBlocks: parts,
+            stagingSlots: parts, ringSlots: 2 * parts, ordered: true))))
+    guard refusal == nil else { return }
+    name(parts, in: weights, kind: 1)
+  }
+
+  private mutating func name(_ count: Int, in session: SessionID, kind: UInt64) {
+    for first in stride(from: 0, to: count, by: SequencePlan.maxBlocksPerRequest) {
+      let end = min(first + SequencePlan.maxBlocksPerRequest, count)
+      let ids = (first..<end).map { BlockID(a: kind, b: 0, c: 0, d: UInt64($0)) }
+      feed(.request(session, .extend(sequence, blocks: ids)))
+    }
+  }
+
+  private mutating func beginWeights(_ chunk: Int, _ layer: Int) {
+    guard !workload.weightParts.isEmpty else { return }
+    feed(
+      .request(
+        weights, .acquire(sequence, chunk: chunk, layer: layer, blocks: 0..<workload.weightParts.count)))
+    for part in lostParts { feed(.request(weights, .reserve(sequence, layer: layer, blocks: part..<part + 1))) }
+  }
+
+  private mutating func endWeights(_ layer: Int) {
+    for part in leasedParts { feed(.request(weights, .release(sequence, layer: layer, blocks: part..<part + 1))) }
+    for part in lostParts { feed(.request(weights, .seal(sequence, layer: layer, blocks: part..<part + 1))) }
+    filledParts += lostParts.count
+    leasedParts.removeAll(keepingCapacity: true)
+    lostParts.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func request(_ request: Request) { feed(.request(kv, request)) }
+
+  private mutating func feed(_ event: Event) {
+    take(core.handle(event))
+    while next < pending.count {
+      let command = pending[next]
+      next += 1
+      if let (move, outcome) = carriedOut(command) { take(core.handle(.moved(move, outcome))) }
+    }
+    pending.removeAll(keepingCapacity: true)
+    next = 0
+  }
+
+  private mutating func take(_ commands: [Command]) {
+    for command in commands {
+      if case .reply(let session, let reply) = command {
+        take(reply, isKV: session == kv)
+      } else {
+        pending.append(command)
+      }
+    }
+  }
+
+  private mutating func take(_ reply: Reply, isKV: Bool) {
+    switch reply {
+    case .refused(_, let why): refusal = why
+    case .acquired(_, _, let first, let answers):
+      for (index, answer) in answers.enumerated() {
+        switch answer {
+        case .resident: hold(first + index, isKV)
+        case .lost: lose(first + index, isKV)
+        case .moving: break
+        }
+      }
+    case .ready(_, _, let block, _, _): hold(block, isKV)
+    case .lost(_, _, let block): lose(block, isKV)
+    default: break
+    }
+  }
+
+  private mutating func hold(_ block: Int, _ isKV: Bool) {
+    if isKV { resident.append(block) } else { leasedParts.append(block) }
+  }
+
+  private mutating func lose(_ block: Int, _ isKV: Bool) {
+    if isKV { lost += 1 } else { lostParts.append(block) }
+  }
+
+  private func carriedOut(_ command: Command) -> (MoveID, MoveOutcome)? {
+    switch command {
+    case .ingest(let move, _, _, _): (move, .ingested(checksum: 1))
+    case .copy(let move, _, _, _): (move, .copied)
+    case .write(let move, _, _, let layout, _):
+      (move, .durable(storedBytes: Int(Double(layout.payloadBytes) / spillRatio)))
+    case .read(let move, _, _, _, _): (move, .verified)
+    default: nil
+    }
+  }
+}

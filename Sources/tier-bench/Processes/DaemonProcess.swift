@@ -1,0 +1,49 @@
+import FoundationEssentials
+import Glibc
+import TierCore
+import TierWire
+
+/// A tierd of its own, with places of its own; ended, and its places removed, with the last reference.
+final class DaemonProcess {
+  struct Budgets {
+    var deviceBytes = 1 << 30
+    var hostBytes = 1 << 30
+    var diskBytes = 0
+  }
+
+  let socketPath: String
+  private let place: String
+  private let process: Subprocess
+
+  /// Returns when it takes connections.
+  init(_ bench: Bench, _ budgets: Budgets) throws(BenchFault) {
+    place = try bench.scratch.directory("d" + UUID().uuidString.prefix(8))
+    socketPath = place + "/run/worker.sock"
+    process = try Subprocess(
+      try bench.program("tierd"),
+      [
+        "--runtime-dir", place + "/run", "--state-dir", place + "/state", "--device", "emulated", "--device-budget",
+        "\(budgets.deviceBytes)", "--host-budget", "\(budgets.hostBytes)", "--disk-budget", "\(budgets.diskBytes)",
+        "--log-level", "warning",
+      ], outputPath: place + "/out", errorPath: place + "/err")
+    try waitUntilReady()
+  }
+
+  deinit {
+    process.stop()
+    ScratchDirectory.remove(place)
+  }
+
+  private func waitUntilReady() throws(BenchFault) {
+    let watch = Stopwatch()
+    while true {
+      if let ending = process.poll() { throw process.fault(ending) }
+      do throws(ResidencyError) {
+        return try WorkerClient.connect(path: socketPath, name: "tier-bench", timeoutMs: 1000).end()
+      } catch {
+        guard watch.seconds < 10 else { throw .failed("tierd was not ready within 10 s: \(error.message)") }
+      }
+      usleep(10_000)
+    }
+  }
+}

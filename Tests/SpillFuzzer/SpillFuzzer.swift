@@ -1,0 +1,105 @@
+import TierCore
+import TierSpill
+
+/// libFuzzer's entry: every parser of the spill's files, and the decoder, on whatever it makes up. The first byte chooses
+/// which. Checksums are made right, as no fuzzer would: what lies behind them is what is to be tried. Built only where
+/// `TIERD_FUZZ` is set; docs/testing.md says how.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzOneInput(_ bytes: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+  guard size > 2, let bytes else { return 0 }
+  let input = UnsafeMutableRawBufferPointer.allocate(byteCount: size - 2, alignment: 64)
+  defer { input.deallocate() }
+  input.copyMemory(from: UnsafeRawBufferPointer(start: bytes + 2, count: size - 2))
+  switch bytes[0] % 6 {
+  case 0: fuzzRecord(input)
+  case 1: fuzzSegmentHeader(input)
+  case 2: fuzzFooter(input)
+  case 3: fuzzTombstones(input)
+  default: fuzzDecoder(input, shape: Int(bytes[1]))
+  }
+  return 0
+}
+
+/// Puts the checksum of what precedes `at` there.
+private func seal(_ bytes: UnsafeMutableRawBufferPointer, at offset: Int) {
+  guard bytes.count >= offset + 8 else { return }
+  let checksum = Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[..<offset]))
+  bytes.storeBytes(of: checksum.littleEndian, toByteOffset: offset, as: UInt64.self)
+}
+
+private func put(_ magic: StaticString, in bytes: UnsafeMutableRawBufferPointer, at offset: Int) {
+  guard bytes.count >= offset + 8 else { return }
+  UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<offset + 8])
+    .copyMemory(from: UnsafeRawBufferPointer(start: magic.utf8Start, count: 8))
+}
+
+private func fuzzRecord(_ bytes: UnsafeMutableRawBufferPointer) {
+  put("TSPLREC1", in: bytes, at: 0)
+  seal(bytes, at: 152)
+  guard let header = RecordHeader.decode(UnsafeRawBufferPointer(bytes), limitBytes: 1 << 20, alignBytes: 512) else {
+    return
+  }
+  precondition(header.storedBytes > 0 && header.storedBytes <= header.layout.payloadBytes, "lengths agree")
+  precondition(header.recordBytes <= 1 << 20 && header.recordBytes >= header.storedBytes + RecordHeader.headerBytes)
+}
+
+private func fuzzSegmentHeader(_ bytes: UnsafeMutableRawBufferPointer) {
+  put("TSPLSEG1", in: bytes, at: 0)
+  seal(bytes, at: 56)
+  if case .header(let header) = SegmentHeader.decode(UnsafeRawBufferPointer(bytes)) {
+    precondition(header.alignBytes >= 512 && header.alignBytes & (header.alignBytes - 1) == 0)
+  }
+}
+
+/// The input is a file that ends in a footer; its trailer's checksums are made right.
+private func fuzzFooter(_ bytes: UnsafeMutableRawBufferPointer) {
+  let trailer = SegmentFooter.trailerBytes
+  guard bytes.count >= trailer else { return }
+  let tail = UnsafeMutableRawBufferPointer(rebasing: bytes[(bytes.count - trailer)...])
+  put("TSPLEND1", in: tail, at: 0)
+  let count = Int(UInt32(littleEndian: tail.loadUnaligned(fromByteOffset: 48, as: UInt32.self)))
+  if count * FooterEntry.bytes <= bytes.count - trailer {
+    let table = UnsafeRawBufferPointer(rebasing: bytes[..<(count * FooterEntry.bytes)])
+    tail.storeBytes(of: Checksum.of(table).littleEndian, toByteOffset: 64, as: UInt64.self)
+  }
+  seal(tail, at: 120)
+  let extent = Int(UInt64(littleEndian: tail.loadUnaligned(fromByteOffset: 40, as: UInt64.self)) & 0x3fff_ffff)
+  for size in [bytes.count, extent + bytes.count] {
+    guard
+      case .trailer(let parsed) = SegmentFooter.decodeTrailer(UnsafeRawBufferPointer(tail), fileBytes: size)
+    else { continue }
+    precondition(parsed.extent <= size && parsed.extent + parsed.count * FooterEntry.bytes + trailer <= size)
+    guard size - parsed.extent <= bytes.count else { continue }
+    guard let footer = SegmentFooter.decode(UnsafeRawBufferPointer(bytes), parsed) else { continue }
+    var end = 0
+    for entry in footer.entries {
+      precondition(entry.offset >= end && entry.offset + entry.recordBytes <= footer.extent, "records lie apart")
+      end = entry.offset + entry.recordBytes
+    }
+  }
+}
+
+private func fuzzTombstones(_ bytes: UnsafeMutableRawBufferPointer) {
+  let store = StoreIdentity(high: 1, low: 2)
+  let found = TombstoneUnit.decode(UnsafeRawBufferPointer(bytes), store: store, number: 0)
+  precondition(found.count <= max(0, TombstoneUnit.capacity(alignBytes: bytes.count)))
+}
+
+private func fuzzDecoder(_ bytes: UnsafeMutableRawBufferPointer, shape: Int) {
+  let elements: [ElementType] = [.bf16, .f16, .f32, .opaque]
+  let shapes = [(1, 8, 32), (1, 13, 45), (2, 16, 32), (1, 1, 64), (3, 33, 40), (1, 64, 77)]
+  let (heads, dim, tokens) = shapes[shape / 4 % shapes.count]
+  guard
+    let layout = BlockLayout(element: elements[shape % 4], kvHeads: heads, headDim: dim, blockTokens: tokens)
+  else { return }
+  // Exactly as large as they must be: the sanitizer sees the first byte beyond.
+  let block = UnsafeMutableRawBufferPointer.allocate(byteCount: layout.payloadBytes, alignment: 64)
+  let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, BlockCodec.scratchBytes(layout)), alignment: 64)
+  defer {
+    block.deallocate()
+    scratch.deallocate()
+  }
+  for codec in CodecID.allCases {
+    _ = BlockCodec.decode(UnsafeRawBufferPointer(bytes), codec: codec, layout: layout, into: block, scratch: scratch)
+  }
+}
