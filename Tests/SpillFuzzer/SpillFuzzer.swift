@@ -94,7 +94,8 @@ private func fuzzDecoder(_ bytes: UnsafeMutableRawBufferPointer, shape: Int) {
   else { return }
   // Exactly as large as they must be: the sanitizer sees the first byte beyond.
   let block = UnsafeMutableRawBufferPointer.allocate(byteCount: layout.payloadBytes, alignment: 64)
-  let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, BlockCodec.scratchBytes(layout)), alignment: 64)
+  let scratch = UnsafeMutableRawBufferPointer.allocate(
+    byteCount: max(1, BlockCodec.scratchBytes(layout)), alignment: 64)
   defer {
     block.deallocate()
     scratch.deallocate()

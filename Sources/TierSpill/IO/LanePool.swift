@@ -2,7 +2,7 @@ import Glibc
 
 /// Lanes, lent to one holder at a time, under one bound. A lane that comes back with operations in flight (their deadline
 /// has passed) is set aside with its buffer, and lent again only once the kernel has ended them all.
-final class LanePool: @unchecked Sendable {
+package final class LanePool: @unchecked Sendable {
   private struct Stuck {
     let lane: any IOLane
     let pins: SegmentPins?
@@ -18,14 +18,14 @@ final class LanePool: @unchecked Sendable {
   /// Lent, idle and stuck.
   private var count = 0
 
-  init(engine: any IOEngine, limit: Int, waitMs: Int) {
+  package init(engine: any IOEngine, limit: Int, waitMs: Int) {
     self.engine = engine
     self.limit = limit
     self.waitMs = waitMs
   }
 
   /// Operations whose deadline has passed and that have not ended yet.
-  var stuckOperations: Int {
+  package var stuckOperations: Int {
     condition.lock()
     defer { condition.unlock() }
     return stuck.reduce(0) { $0 + $1.lane.inFlight }
@@ -33,8 +33,14 @@ final class LanePool: @unchecked Sendable {
 
   /// Runs `body` with a lane whose buffer has at least `bytes`. `pins` are released when nothing that `body` submitted is
   /// in flight any more: the segments stay until then.
+  package func withLane<Result>(
+    bytes: Int, _ body: (any IOLane) throws(SpillError) -> Result
+  ) throws(SpillError) -> Result {
+    try withLane(bytes: bytes, pins: nil, body)
+  }
+
   func withLane<Result>(
-    bytes: Int, pins: SegmentPins? = nil, _ body: (any IOLane) throws(SpillError) -> Result
+    bytes: Int, pins: SegmentPins?, _ body: (any IOLane) throws(SpillError) -> Result
   ) throws(SpillError) -> Result {
     let lane: any IOLane
     do throws(SpillError) {
@@ -92,7 +98,7 @@ final class LanePool: @unchecked Sendable {
   }
 
   /// Takes back what has ended since.
-  func recycle() {
+  package func recycle() {
     condition.lock()
     var released: [SegmentPins?] = []
     var remaining: [Stuck] = []
