@@ -15,7 +15,8 @@ public func fuzzOneInput(_ bytes: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   case 1: fuzzSegmentHeader(input)
   case 2: fuzzFooter(input)
   case 3: fuzzTombstones(input)
-  default: fuzzDecoder(input, shape: Int(bytes[1]))
+  case 4: decode(UnsafeRawBufferPointer(input), layout(Int(bytes[1])))
+  default: fuzzEncoding(input, shape: Int(bytes[1]))
   }
   return 0
 }
@@ -85,13 +86,14 @@ private func fuzzTombstones(_ bytes: UnsafeMutableRawBufferPointer) {
   precondition(found.count <= max(0, TombstoneUnit.capacity(alignBytes: bytes.count)))
 }
 
-private func fuzzDecoder(_ bytes: UnsafeMutableRawBufferPointer, shape: Int) {
+private func layout(_ shape: Int) -> BlockLayout {
   let elements: [ElementType] = [.bf16, .f16, .f32, .opaque]
   let shapes = [(1, 8, 32), (1, 13, 45), (2, 16, 32), (1, 1, 64), (3, 33, 40), (1, 64, 77)]
   let (heads, dim, tokens) = shapes[shape / 4 % shapes.count]
-  guard
-    let layout = BlockLayout(element: elements[shape % 4], kvHeads: heads, headDim: dim, blockTokens: tokens)
-  else { return }
+  return BlockLayout(element: elements[shape % 4], kvHeads: heads, headDim: dim, blockTokens: tokens)!
+}
+
+private func decode(_ bytes: UnsafeRawBufferPointer, _ layout: BlockLayout) {
   // Exactly as large as they must be: the sanitizer sees the first byte beyond.
   let block = UnsafeMutableRawBufferPointer.allocate(byteCount: layout.payloadBytes, alignment: 64)
   let scratch = UnsafeMutableRawBufferPointer.allocate(
@@ -101,6 +103,37 @@ private func fuzzDecoder(_ bytes: UnsafeMutableRawBufferPointer, shape: Int) {
     scratch.deallocate()
   }
   for codec in CodecID.allCases {
-    _ = BlockCodec.decode(UnsafeRawBufferPointer(bytes), codec: codec, layout: layout, into: block, scratch: scratch)
+    _ = BlockCodec.decode(bytes, codec: codec, layout: layout, into: block, scratch: scratch)
   }
+}
+
+/// A real encoding, changed as the input says (offset, value; offset, value; …) and cut: what a fuzzer alone would hardly
+/// come by.
+private func fuzzEncoding(_ changes: UnsafeMutableRawBufferPointer, shape: Int) {
+  let layout = layout(shape)
+  var random = UInt64(shape) | 1
+  let block = UnsafeMutableRawBufferPointer.allocate(byteCount: layout.payloadBytes, alignment: 64)
+  let stored = UnsafeMutableRawBufferPointer.allocate(byteCount: layout.payloadBytes, alignment: 64)
+  let scratch = UnsafeMutableRawBufferPointer.allocate(
+    byteCount: max(1, BlockCodec.scratchBytes(layout)), alignment: 64)
+  defer { for buffer in [block, stored, scratch] { buffer.deallocate() } }
+  // Exponents that vary little and mantissas that vary a lot, in every element type.
+  for i in block.indices {
+    random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    let noise = UInt8(truncatingIfNeeded: random >> 40)
+    block[i] = i % 2 == 1 ? 0x3c | noise & 0x83 : noise & (shape & 64 == 0 ? 0xff : 0x01)
+  }
+  let encoded = BlockCodec.encode(UnsafeRawBufferPointer(block), layout: layout, into: stored, scratch: scratch)
+  var count = encoded.storedBytes
+  for at in stride(from: 0, to: changes.count - 2, by: 3) {
+    let offset = Int(changes[at]) << 8 | Int(changes[at + 1])
+    // Most of what steers the decoder is at the beginning.
+    stored[(at % 2 == 0 ? offset % 256 : offset) % encoded.storedBytes] ^= changes[at + 2]
+    if at > 30, changes[at + 2] & 0x1f == 0 { count = min(count, max(1, offset % encoded.storedBytes)) }
+  }
+  // A copy that ends where the encoding does, for the sanitizer.
+  let exact = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
+  defer { exact.deallocate() }
+  exact.copyMemory(from: UnsafeRawBufferPointer(rebasing: stored[..<count]))
+  decode(UnsafeRawBufferPointer(exact), layout)
 }

@@ -54,8 +54,7 @@ struct DirectoryTests {
       let lost = Mutex(0)
       spill.start { event in if case .lost(let keys) = event { lost.withLock { $0 += keys.count } } }
       #expect(spill.write((0..<6).map { TestBlock($0) }).areDurable)
-      removeFiles(directory)
-      // A file without a name keeps nothing: a write that finds its segment so is no durable one.
+      rename(directory, place + "/away")
       mkdir(directory, 0o700)
       #expect(eventually { lost.withLock { $0 } == 6 })
       #expect(eventually { spill.write([TestBlock(9)])[0].isDurable })
@@ -65,6 +64,25 @@ struct DirectoryTests {
       #expect(again.holds(TestBlock(9)) && again.recovery.records == 1)
       again.close()
       removeFiles(directory)
+      removeFiles(place + "/away")
+    }
+  }
+
+  /// A file without a name keeps nothing: a write that finds its segment so is no durable one, and what was there before is
+  /// moved while it can be read.
+  @Test func removedFilesAreNoticedAtTheNextWrite() throws {
+    try withTemporaryDirectory { directory in
+      let spill = try opened(directory)
+      let blocks = (0..<6).map { TestBlock($0) }
+      #expect(spill.write(blocks).areDurable)
+      unlink(directory + "/" + SegmentName.of(1))
+      #expect(spill.write([TestBlock(20)]) == [.failed(.directoryGone(directory: directory))])
+      #expect(eventually { spill.write([TestBlock(21)])[0].isDurable })
+      #expect(eventually { spill.statistics().counts.movedRecords == 6 })
+      spill.close()
+      let again = try opened(directory)
+      for block in blocks + [TestBlock(21)] { #expect(again.holds(block)) }
+      again.close()
     }
   }
 

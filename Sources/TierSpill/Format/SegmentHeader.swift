@@ -35,7 +35,7 @@ package struct SegmentHeader: Sendable, Hashable {
     fields.put(Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[..<56])), at: 56)
   }
 
-  static func decode(_ bytes: UnsafeRawBufferPointer) -> Parsed {
+  package static func decode(_ bytes: UnsafeRawBufferPointer) -> Parsed {
     guard bytes.count >= headerBytes else { return .damaged }
     let fields = FieldReader(bytes: bytes)
     guard fields.get(UInt64.self, at: 0) == magic,

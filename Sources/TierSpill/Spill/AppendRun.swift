@@ -15,11 +15,14 @@ struct AppendRun {
   private(set) var pieces: [Piece] = []
   /// Pieces in flight, oldest first, and when each is overdue.
   private var inFlight: [(tag: Int, piece: Int, part: Int, deadlineNs: UInt64)] = []
+  /// Operations were given up.
   private var isOver = false
+  /// What became of the blocks that could not be placed.
+  private var verdict: WriteOutcome?
 
   /// What one operation moves at most, unless a record is larger.
   private static let partBytes = 1 << 20
-  private static let parts = 4
+  private static let parts = 8
 
   init(_ spill: Spill, batch: [BlockWrite], work: [Int], pins: SegmentPins) {
     self.spill = spill
@@ -36,6 +39,13 @@ struct AppendRun {
   var bufferBytes: Int { parts * partBytes + scratchBytes }
 
   mutating func play(on lane: any IOLane, _ outcomes: inout [WriteOutcome?]) {
+    var ready: [(part: Int, records: [EncodedRecord])] = []
+    while !rest.isEmpty, ready.count < parts {
+      ready.append((ready.count, encode(into: lane, ready.count, &outcomes)))
+    }
+    spill.appender.lock.lock()
+    defer { spill.appender.lock.unlock() }
+    for (part, records) in ready { place(records, from: part, on: lane, &outcomes) }
     var part = 0
     while !rest.isEmpty, !isOver {
       while !isOver, inFlight.contains(where: { $0.part == part }) || inFlight.count >= IOLimits.depth - 4 {
@@ -77,12 +87,11 @@ struct AppendRun {
     _ records: [EncodedRecord], from part: Int, on lane: any IOLane, _ outcomes: inout [WriteOutcome?]
   ) {
     var left = records[...]
-    while let first = left.first, !isOver {
+    if let verdict { left.forEach { outcomes[$0.block] = verdict } }
+    while verdict == nil, let first = left.first, !isOver {
       do throws(SpillError) {
         guard let segment = try spill.segmentWithRoom(first.header.recordBytes) else {
-          for record in left { outcomes[record.block] = .full }
-          for i in rest { outcomes[i] = .full }
-          rest = []
+          stop(.full, left, &outcomes)
           return
         }
         while !isOver, inFlight.count >= IOLimits.depth { collect(lane) }
@@ -99,13 +108,21 @@ struct AppendRun {
         left = left.dropFirst(piece.records.count)
         pieces.append(piece)
       } catch {
-        for record in left { outcomes[record.block] = .failed(error) }
-        for i in rest { outcomes[i] = .failed(error) }
-        rest = []
+        stop(.failed(error), left, &outcomes)
         return
       }
     }
     for record in left where outcomes[record.block] == nil { outcomes[record.block] = .failed(.closed) }
+  }
+
+  /// Nothing more of the batch is tried.
+  private mutating func stop(
+    _ verdict: WriteOutcome, _ left: ArraySlice<EncodedRecord>, _ outcomes: inout [WriteOutcome?]
+  ) {
+    self.verdict = verdict
+    for record in left { outcomes[record.block] = verdict }
+    for i in rest { outcomes[i] = verdict }
+    rest = []
   }
 
   /// Waits for one operation to end.

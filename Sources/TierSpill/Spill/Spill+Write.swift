@@ -96,13 +96,11 @@ extension Spill {
     RecordHeader.recordBytes(stored: block.layout.payloadBytes, alignBytes: disk.alignBytes)
   }
 
-  /// Encodes and appends. With the appender's lock until every operation has ended: what a later batch's sync vouches
-  /// for has then been written.
+  /// Encodes and appends. The appender's lock is held from the first operation to the end of the last: what a later
+  /// batch's sync vouches for has then been written.
   private func append(
     _ work: [Int], of batch: [BlockWrite], _ outcomes: inout [WriteOutcome?]
   ) -> [Piece] {
-    appender.lock.lock()
-    defer { appender.lock.unlock() }
     let pins = SegmentPins(self)
     var run = AppendRun(self, batch: batch, work: work, pins: pins)
     do throws(SpillError) {
