@@ -60,7 +60,7 @@ public final class Engine: Sendable {
       start()
       if let spill { attach(spill) }
     } catch {
-      guard error.mayPass else { throw error }
+      guard error.mayPass, !options.needsSpill else { throw error }
       note(error)
       start()
     }

@@ -87,7 +87,7 @@ struct AppendRun {
     _ records: [EncodedRecord], from part: Int, on lane: any IOLane, _ outcomes: inout [WriteOutcome?]
   ) {
     var left = records[...]
-    if let verdict { left.forEach { outcomes[$0.block] = verdict } }
+    if let verdict { for record in left { outcomes[record.block] = verdict } }
     while verdict == nil, let first = left.first, !isOver {
       do throws(SpillError) {
         guard let segment = try spill.segmentWithRoom(first.header.recordBytes) else {
