@@ -31,7 +31,8 @@ final class Condition: @unchecked Sendable {
   }
 
   func wait(timeoutNs: UInt64, until ready: () -> Bool) -> Bool {
-    let deadlineNs = MonotonicClock.nowNs() + timeoutNs
+    // For ever is a day: longer than anything here waits, and far from overflowing.
+    let deadlineNs = MonotonicClock.nowNs() + min(timeoutNs, 86_400_000_000_000)
     var deadline = timespec(tv_sec: Int(deadlineNs / 1_000_000_000), tv_nsec: Int(deadlineNs % 1_000_000_000))
     while !ready() {
       if pthread_cond_timedwait(signal, mutex, &deadline) == ETIMEDOUT { return ready() }
