@@ -3,7 +3,7 @@
 extension ResidencyCore {
   /// Nil, or a sentence about the first invariant found broken.
   public func brokenInvariant() -> String? {
-    brokenSlots() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging()
+    brokenSlots() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging() ?? brokenDisk()
   }
 
   private func brokenSlots() -> String? {
@@ -114,6 +114,11 @@ extension ResidencyCore {
       }
     }
     return nil
+  }
+
+  private func brokenDisk() -> String? {
+    let stored = directory.handles.reduce(0) { $0 + (directory[$1].isOnDisk ? directory[$1].disk.storedBytes : 0) }
+    return stored == disk.storedBytes ? nil : "disk: \(stored) bytes of records; counted \(disk.storedBytes)"
   }
 
   private func brokenStaging() -> String? {
