@@ -21,7 +21,9 @@ enum BenchmarkNeed: String, Sendable, CaseIterable {
 }
 
 enum BenchmarkGroups {
-  static let all: [any BenchmarkGroup.Type] = [LatencyGroup.self, PrefillGroup.self, TieringGroup.self]
+  static let all: [any BenchmarkGroup.Type] = [
+    LatencyGroup.self, PrefillGroup.self, TieringGroup.self, PlanGroup.self,
+  ]
 
   /// The groups a comma list names, in the order they run in; all of them where it is nil.
   static func named(_ list: String?) throws(BenchFault) -> [any BenchmarkGroup.Type] {

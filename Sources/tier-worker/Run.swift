@@ -65,8 +65,8 @@ struct Run: ParsableCommand {
     let store = try Store(shared)
     defer { store.close() }
     let before = try store.session.statistics()
-    let kv = try reader.open(store.session, prompt: tokens.count, growth: maxNewTokens)
-    let model = try reader.load(store, prompt: tokens.count)
+    let kv = try reader.open(store, prompt: tokens.count, growth: maxNewTokens)
+    let model = try reader.load(store, for: kv)
     let bar = ProgressBar(label: "reading")
     var chunks = 0
     let prefill = try Prefill(chunkTokens: model.maxTokens, reusesCachedBlocks: true).run(

@@ -19,7 +19,7 @@ struct Tierctl: ParsableCommand {
     version: ProjectVersion.text,
     subcommands: [
       StatusCommand.self, TopCommand.self, BlocksCommand.self, SessionsCommand.self, SetCommand.self,
-      EvictCommand.self, DrainCommand.self,
+      EvictCommand.self, DrainCommand.self, RecommendCommand.self,
     ])
 
   @OptionGroup var connection: ConnectionOptions

@@ -18,6 +18,9 @@ struct Figure: Codable, Sendable {
     case ratio
     case tokensPerSecond = "tokens/s"
     case blocks
+    case percent = "%"
+    /// Of a hundred: differences of percentages.
+    case points = "points"
     case bytes
   }
 

@@ -33,6 +33,8 @@ enum FigureTable {
     case .ratio: number(value, digits: 3) + "×"
     case .tokensPerSecond: number(value, digits: 0) + " tokens/s"
     case .blocks: number(value, digits: 0) + " blocks"
+    case .percent: number(value, digits: 1) + " %"
+    case .points: number(value, digits: 2) + " points"
     case .bytes: ByteCount.text(Int(value))
     }
   }
