@@ -83,6 +83,9 @@ struct TierBench: ParsableCommand {
       let bench = bench(scratch, ProgressLine(label: group.name))
       do {
         defer { bench.progress.clear() }
+        if let share = MachineLoad.othersShare(), share > 0.1 {
+          bench.note("other programs take \(Int(share * 100)) % of the processors: figures are less sure")
+        }
         let figures = try group.init().run(bench)
         bench.progress.clear()
         print(FigureTable.text(group: group.name, figures))
