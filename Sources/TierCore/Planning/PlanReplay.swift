@@ -66,8 +66,10 @@ public struct PlanReplay {
   /// Slots for blocks that stay, beside rings, staging and transit.
   public func keptSlots(_ tier: Tier) -> Int { core[tier].keepBytes / workload.layout.slotBytes }
 
-  /// Reads the prompt to its end, each layer's blocks in index order, each released before the next is used: the way of
-  /// using them that asks most of the ring.
+  /// Blocks a worker lets go of at once.
+  private static let batchBlocks = 8
+
+  /// Reads the prompt to its end, each layer's blocks in index order.
   /// - Parameter event: something else that happens after the acquire of a step.
   /// - Returns: nil where the plan was refused, or got stuck.
   public mutating func run(event: (_ step: Int) -> Event? = { _ in nil }) -> StoreStatistics? {
@@ -84,18 +86,32 @@ public struct PlanReplay {
         request(.reserve(sequence, layer: layer, blocks: own))
         request(.seal(sequence, layer: layer, blocks: own))
         if let event = event(chunk * workload.layers + layer) { feed(event) }
-        for block in 0..<own.lowerBound where !gone.contains(block) {
-          guard resident.remove(block) != nil else {
-            isStuck = !gone.contains(block)
-            if isStuck { return nil } else { continue }
-          }
-          request(.release(sequence, layer: layer, blocks: block..<block + 1))
-        }
-        gone.removeAll(keepingCapacity: true)
+        guard consume(0..<own.lowerBound, layer) else { return nil }
         endWeights(layer)
       }
     }
     return core.statisticsNow()
+  }
+
+  /// Uses blocks in index order, and lets go of those at hand before it waits for the next, as a worker does.
+  /// - Returns: whether all were had, or lost.
+  private mutating func consume(_ blocks: Range<Int>, _ layer: Int) -> Bool {
+    var first = blocks.lowerBound
+    while first < blocks.upperBound {
+      var end = first
+      while end < blocks.upperBound, end - first < Self.batchBlocks, resident.remove(end) != nil { end += 1 }
+      if end > first {
+        request(.release(sequence, layer: layer, blocks: first..<end))
+      } else if gone.contains(first) {
+        end = first + 1
+      } else {
+        isStuck = true
+        return false
+      }
+      first = end
+    }
+    gone.removeAll(keepingCapacity: true)
+    return true
   }
 
   private mutating func openWeights() {
