@@ -8,17 +8,18 @@ SHELL := /bin/bash
 PREFIX ?= /usr/local
 SEEDS ?= 100000
 FIRST ?= 1
+RUNS ?= 300
 MODEL := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 VENV := .build/venv
-PACKAGES := liblz4-dev libxxhash-dev libdnnl-dev pkg-config python3-pip python3-venv git
+PACKAGES := liblz4-dev libxxhash-dev liburing-dev libdnnl-dev pkg-config python3-pip python3-venv git
 
 # One configuration for everything, so that dependencies are built once. Tests see internals.
 SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 # What `make install` ships has the Swift runtime in it, and is built apart.
 BIN := .build/release
 
-.PHONY: help demo test bench simulate install model apt swift build python lint clean
+.PHONY: help demo test bench crash simulate install model apt swift build python lint clean
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,9 +44,13 @@ bench: apt swift ## figures beside their targets, as a table and in .build/bench
 	for need in $$needs; do $(MAKE) --no-print-directory $$need; done
 	$(BIN)/tier-bench "$${only[@]}"
 
-simulate: apt swift ## the residency core under every fault, SEEDS runs
+crash: apt swift ## kill -9 under load, restart, read everything back: RUNS times
+	@swift build $(SWIFT_FLAGS) --product spill-crash
+	$(BIN)/spill-crash --runs $(RUNS)
+
+simulate: apt swift ## the residency core and the spill under every fault, SEEDS runs of each; ONLY=spill for one
 	@swift build $(SWIFT_FLAGS) --product tier-simulate
-	$(BIN)/tier-simulate --first $(FIRST) --seeds $(SEEDS)
+	$(BIN)/tier-simulate --first $(FIRST) --seeds $(SEEDS) $(if $(ONLY),--only $(ONLY))
 
 install: apt swift ## tierd, tierctl and tier-worker into PREFIX/bin, with sudo where it takes that
 	@for program in tierd tierctl tier-worker; do

@@ -69,6 +69,7 @@ let package = Package(
     .target(name: "CLinux"),
     .target(name: "CKernels"),
     .target(name: "CSpillCodec", linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("xxhash")]),
+    .target(name: "CURing", linkerSettings: [.linkedLibrary("uring")]),
 
     // The pure core.
     library("TierCore"),
@@ -77,7 +78,7 @@ let package = Package(
 
     // The shells around it, one concept each.
     library("TierMemory", ["TierCore", "CLinux"]),
-    library("TierSpill", ["TierCore", "CLinux", "CSpillCodec"]),
+    library("TierSpill", ["TierCore", "CLinux", "CSpillCodec", "CURing"]),
     library("TierEngine", ["TierCore", "TierMemory", "TierSpill", "ControlAPI", "CLinux"]),
     .target(
       name: "TierWire", dependencies: ["TierCore", "CLinux", protobuf], exclude: ["Messages/worker.proto"],
@@ -88,7 +89,7 @@ let package = Package(
     library("ControlClient", ["ControlAPI"]),
     library("DaemonConfig", ["TierCore", "ControlAPI", yams]),
     library("Inference", ["TierCore", "TierIdentity", "ModelFiles", "CKernels", "COneDNN"]),
-    library("TierTesting", ["TierCore"]),
+    library("TierTesting", ["TierCore", "TierSpill"]),
 
     // The commands: argument parsing and wiring only.
     command(
@@ -102,8 +103,13 @@ let package = Package(
       "tier-worker",
       ["TierCore", "TierIdentity", "TierEngine", "TierSpill", "TierWire", "Inference", "ModelFiles", arguments]),
     command("tier-simulate", ["TierCore", "TierTesting", arguments]),
+    // Kills a process that writes blocks, again and again, and reads everything back.
+    command("spill-crash", ["TierSpill", "TierTesting", "TierCore", arguments]),
     .executableTarget(
-      name: "tier-bench", dependencies: ["TierCore", "TierWire", "Inference", "ModelFiles", "CKernels", arguments],
+      name: "tier-bench",
+      dependencies: [
+        "TierCore", "TierSpill", "CSpillCodec", "TierWire", "Inference", "ModelFiles", "CKernels", arguments,
+      ],
       exclude: ["transformers_prefill.py"], swiftSettings: strict),
 
     // Tests: one target per library, and real processes end to end.
@@ -111,7 +117,7 @@ let package = Package(
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
     tests("TierMemoryTests", ["TierMemory"]),
-    tests("TierSpillTests", ["TierSpill", "TierCore", "CSpillCodec", "CXXHash"]),
+    tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
     tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests(
@@ -131,4 +137,7 @@ if ProcessInfo.processInfo.environment["TIERD_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
       name: "frame-fuzzer", dependencies: ["TierWire"], path: "Tests/FrameFuzzer", swiftSettings: strict))
+  package.targets.append(
+    .executableTarget(
+      name: "spill-fuzzer", dependencies: ["TierSpill", "TierCore"], path: "Tests/SpillFuzzer", swiftSettings: strict))
 }

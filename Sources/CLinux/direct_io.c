@@ -21,6 +21,8 @@ int tier_file_open(int directory, const char *name, bool create, bool direct) {
     close(fd);
     return -EINVAL;
   }
+  // O_NONBLOCK was for the open alone: io_uring would answer EAGAIN instead of waiting where a file system cannot.
+  fcntl(fd, F_SETFL, direct ? O_DIRECT : 0);
   return fd;
 }
 

@@ -9,6 +9,10 @@ public protocol ControlledStore: Sendable {
   func evict(_ request: EvictRequest) throws(ControlError) -> EvictReply
   /// Begins to drain, or goes on; answers when drained or at the deadline. Asked again and again.
   func drain(deadlineMs: Int) throws(ControlError) -> DrainReply
+  /// Begins to verify what is on disk, or joins a verification that runs; answers at once.
+  func verify(_ request: VerifyRequest) throws(ControlError) -> VerificationReply
+  /// Where the verification stands, or how the last one ended.
+  func verification() throws(ControlError) -> VerificationReply
 }
 
 /// A request that was not carried out: the HTTP status that says whose fault it was, and one line that says what

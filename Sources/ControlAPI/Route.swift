@@ -6,14 +6,16 @@ public enum ControlRoute: String, Sendable, CaseIterable {
   case set = "/v1/set"
   case evict = "/v1/evict"
   case drain = "/v1/drain"
+  case verify = "/v1/verify"
+  case verification = "/v1/verification"
   case metrics = "/metrics"
   case healthz = "/healthz"
 
   /// Changes the daemon, and is a POST; the rest only read.
   public var changes: Bool {
     switch self {
-    case .set, .evict, .drain: true
-    case .status, .blocks, .sessions, .metrics, .healthz: false
+    case .set, .evict, .drain, .verify: true
+    case .status, .blocks, .sessions, .verification, .metrics, .healthz: false
     }
   }
 }

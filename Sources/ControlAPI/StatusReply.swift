@@ -97,36 +97,6 @@ public struct SequenceCounts: Codable, Sendable, Equatable {
   }
 }
 
-/// The spill on disk.
-public struct SpillStatus: Codable, Sendable, Equatable {
-  public var records: Int
-  /// Bytes of records that can be served / that wait for their segment to be reclaimed / of all segment files.
-  public var liveBytes: Int
-  public var deadBytes: Int
-  public var fileBytes: Int
-  /// Bytes of blocks written, before and after compression.
-  public var originalBytes: Int
-  public var storedBytes: Int
-  /// `originalBytes / storedBytes`; 0 before the first write.
-  public var ratio: Double
-  /// `ok`, or one line saying what failed and what still works.
-  public var health: String
-
-  public init(
-    records: Int, liveBytes: Int, deadBytes: Int, fileBytes: Int, originalBytes: Int, storedBytes: Int,
-    health: String
-  ) {
-    self.records = records
-    self.liveBytes = liveBytes
-    self.deadBytes = deadBytes
-    self.fileBytes = fileBytes
-    self.originalBytes = originalBytes
-    self.storedBytes = storedBytes
-    self.ratio = storedBytes > 0 ? Double(originalBytes) / Double(storedBytes) : 0
-    self.health = health
-  }
-}
-
 /// How long one kind of work took, over the daemon's life.
 public struct LatencyStatus: Codable, Sendable, Equatable {
   /// `acquire`, `seal`, `disk_read`, …: lower case, words joined by `_`.

@@ -76,6 +76,11 @@ struct ControlResponder: HTTPResponder {
       let body = try await Self.body(EvictRequest.self, request)
       if let fault = body.fault { throw fault }
       return try Self.json(try await threads.runIfActive { try store.evict(body) })
+    case .verify:
+      let body = try await Self.body(VerifyRequest.self, request)
+      if let fault = body.fault { throw fault }
+      return try Self.json(try await threads.runIfActive { try store.verify(body) })
+    case .verification: return try Self.json(try await threads.runIfActive { try store.verification() })
     case .drain:
       let body = try await Self.body(DrainRequest.self, request)
       if let fault = body.fault { throw fault }

@@ -71,6 +71,21 @@ enum PrometheusText {
       $0.sample([("state", "dead")], spill.deadBytes)
       $0.sample([("state", "file")], spill.fileBytes)
     }
+    page.family("tierd_spill_queue_depth", .gauge, "Blocks that wait for the disk, and operations that hang on it.") {
+      $0.sample([("operation", "write")], spill.queuedWrites)
+      $0.sample([("operation", "read")], spill.queuedReads)
+      $0.sample([("operation", "stuck")], spill.stuckOperations)
+    }
+    page.family("tierd_spill_unscanned_segments", .gauge, "Segments whose blocks have not been looked for yet.") {
+      $0.sample([], spill.unscannedSegments)
+    }
+    page.family("tierd_spill_damaged_records_total", .counter, "Records that did not verify and were dropped.") {
+      $0.sample([], spill.damagedRecords)
+    }
+    page.family("tierd_spill_segments_total", .counter, "Segments reclaimed, and given up after a failed write.") {
+      $0.sample([("end", "reclaimed")], spill.reclaimedSegments)
+      $0.sample([("end", "condemned")], spill.condemnedSegments)
+    }
     page.family("tierd_spill_original_bytes_total", .counter, "Bytes of blocks spilled, before compression.") {
       $0.sample([], spill.originalBytes)
     }

@@ -26,53 +26,134 @@ public final class Engine: Sendable {
   public let startedAtMs = MonotonicClock.nowMs()
   let state: Mutex<State>
   let arenas = ArenaTable()
-  public let spill: Spill?
+  /// Nil where there is no disk tier, or it cannot be had yet (`spillFault` says why).
+  public var spill: Spill? { disk.withLock { $0.spill } }
+  let scrubber = Scrubber()
+  private let disk = Mutex(Disk())
   private let movers = Mutex<Movers?>(nil)
   private let ticker = Mutex<EngineThread?>(nil)
+
+  /// The spill, or why there is none; and what the log was last told.
+  private struct Disk {
+    var spill: Spill?
+    var fault: SpillError?
+    var reported = SpillStatistics.Health.healthy
+    var retryAtMs: UInt64 = 0
+  }
 
   struct Movers {
     let births: Copier
     let up: Copier
     let down: Copier
-    let disk: DiskMover?
+    var disk: DiskMover?
   }
 
-  /// Opens the store and finds what its spill holds.
+  /// Opens the store. Throws where the spill's directory is another daemon's or is not safe to use; where it cannot be had
+  /// for a reason that may pass, the store serves without it, says so, and tries again.
   public init(_ options: EngineOptions) throws(SpillError) {
     self.options = options
-    if options.diskBytes > 0, let directory = options.spillDirectory {
-      spill = try Spill.open(directory: directory, capBytes: options.diskBytes)
-    } else {
-      spill = nil
-    }
     let core = ResidencyCore(
-      CoreConfiguration(
-        deviceBytes: options.deviceBytes, hostBytes: options.hostBytes, diskBytes: spill == nil ? 0 : options.diskBytes)
-    )
+      CoreConfiguration(deviceBytes: options.deviceBytes, hostBytes: options.hostBytes, diskBytes: 0))
     state = Mutex(State(core: core))
-    start()
-    if let spill {
-      let records = spill.inventory().map {
-        DiskRecord(key: $0.key, layout: $0.layout, checksum: $0.checksum, storedBytes: $0.storedBytes)
-      }
-      handle(.recovered(records))
+    do throws(SpillError) {
+      let spill = try openSpill()
+      start()
+      if let spill { attach(spill) }
+    } catch {
+      guard error.mayPass, !options.needsSpill else { throw error }
+      note(error)
+      start()
+    }
+  }
+
+  private func openSpill() throws(SpillError) -> Spill? {
+    guard options.diskBytes > 0, let directory = options.spillDirectory else { return nil }
+    return try Spill.open(directory: directory, capBytes: options.diskBytes)
+  }
+
+  private func note(_ error: SpillError) {
+    let isNews = disk.withLock { disk in
+      defer { (disk.fault, disk.retryAtMs) = (error, MonotonicClock.nowMs() + Self.spillRetryMs) }
+      return disk.fault != error
+    }
+    if isNews { options.report("no spill: \(error.message); memory serves without it, and it is tried again") }
+  }
+
+  /// The disk tier is there from now on.
+  private func attach(_ spill: Spill) {
+    disk.withLock { ($0.spill, $0.fault) = (spill, nil) }
+    let mover = DiskMover(spill: spill, finish: { [self] in finished($0) }, report: options.report)
+    movers.withLock { $0?.disk = mover }
+    handle(.setBudget(.disk, bytes: options.diskBytes))
+    recover(from: spill)
+  }
+
+  private static let spillRetryMs: UInt64 = 2000
+
+  /// Opens a spill that could not be had before, and tells the log when one fails or recovers.
+  private func lookAfterSpill() {
+    guard let spill else {
+      let isDue = disk.withLock { $0.fault != nil && $0.retryAtMs <= MonotonicClock.nowMs() }
+      guard isDue, !state.withLock({ $0.isStopping }) else { return }
+      do throws(SpillError) {
+        guard let found = try openSpill() else { return }
+        options.report("the spill can be used now")
+        attach(found)
+      } catch { note(error) }
+      return
+    }
+    let health = spill.health
+    let before = disk.withLock { disk in
+      defer { disk.reported = health }
+      return disk.reported
+    }
+    switch (before, health) {
+    case (.healthy, .degraded(let error)):
+      options.report("the spill is degraded: \(error.message); memory goes on serving")
+    case (.degraded, .healthy): options.report("the spill works again")
+    default: break
+    }
+  }
+
+  /// Why there is no spill although one is configured.
+  var spillFault: SpillError? { disk.withLock { $0.fault } }
+  var diskQueue: (writes: Int, reads: Int) {
+    movers.withLock { ($0?.disk?.queuedWrites ?? 0, $0?.disk?.queuedReads ?? 0) }
+  }
+
+  /// Takes in what the spill's sealed segments hold; what it still has to scan for comes later.
+  private func recover(from spill: Spill) {
+    if spill.isRecovering { handle(.recoveryBegan) }
+    handle(.recovered(spill.inventory().map(DiskRecord.init)))
+    spill.start { [weak self] event in self?.take(event) }
+  }
+
+  private func take(_ event: SpillEvent) {
+    switch event {
+    case .recovered(let blocks, let isLast):
+      handle(.recovered(blocks.map(DiskRecord.init)))
+      if isLast { handle(.recoveryEnded) }
+    case .lost(let keys):
+      options.report("\(keys.count) blocks on disk cannot be read back any more and were dropped")
+      for key in keys { handle(.recordLost(key)) }
+    case .notice(let line): options.report(line)
     }
   }
 
   private func start() {
     let finish: @Sendable ([(MoveID, MoveOutcome)]) -> Void = { [self] moves in finished(moves) }
     let link = options.linkBytesPerSecond
-    let disk = spill.map { DiskMover(spill: $0, finish: finish, report: options.report) }
     movers.withLock {
       $0 = Movers(
         births: Copier(name: "births", threads: 1, bytesPerSecond: nil, finish: finish),
         up: Copier(name: "link-up", threads: 1, bytesPerSecond: link, finish: finish),
-        down: Copier(name: "link-down", threads: 1, bytesPerSecond: link, finish: finish), disk: disk)
+        down: Copier(name: "link-down", threads: 1, bytesPerSecond: link, finish: finish), disk: nil)
     }
     ticker.withLock {
       $0 = EngineThread(name: "ticker") { [self] in
         while !state.withLock({ $0.isStopping }) {
           handle(.tick(nowMs: MonotonicClock.nowMs()))
+          lookAfterSpill()
           usleep(100_000)
         }
       }
@@ -90,6 +171,7 @@ public final class Engine: Sendable {
       defer { movers = nil }
       return movers
     }
+    scrubber.stop()
     guard let running else { return }
     running.births.stop()
     running.up.stop()
@@ -133,5 +215,21 @@ public final class Engine: Sendable {
 
   func withDisk(_ body: (DiskMover) -> Void) {
     movers.withLock { movers in if let disk = movers?.disk { body(disk) } }
+  }
+}
+
+extension SpillError {
+  /// Whether it may be had later, with nobody changing what was asked for or stopping another daemon.
+  var mayPass: Bool {
+    switch self {
+    case .locked, .unsafeDirectory: false
+    default: true
+    }
+  }
+}
+
+extension DiskRecord {
+  init(_ block: StoredBlock) {
+    self.init(key: block.key, layout: block.layout, checksum: block.checksum, storedBytes: block.storedBytes)
   }
 }

@@ -7,6 +7,9 @@ public struct EngineOptions: Sendable {
   public var diskBytes: Int
   /// Where the spill's files are; needed where `diskBytes` is not 0.
   public var spillDirectory: String?
+  /// Whether there is no store without its spill. A daemon serves on without it, and tries again; a worker's own store
+  /// tells whoever asked for it.
+  public var needsSpill = false
   /// Speed of the emulated device's link in each direction; nil for as fast as memory is.
   public var linkBytesPerSecond: Int?
   /// Told one line about each thing an operator should know.

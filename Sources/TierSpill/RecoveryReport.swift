@@ -1,4 +1,4 @@
-/// What `Spill.open` found. All of it is usable: what is damaged, torn, foreign or newer is counted and never served.
+/// What was found when the spill was opened, and by the scans that follow. All of it is usable: what is damaged, torn, foreign or newer is counted and never served.
 public struct RecoveryReport: Sendable, Hashable {
   /// A file in the directory that the spill leaves alone.
   public struct SetAside: Sendable, Hashable {
@@ -32,6 +32,10 @@ public struct RecoveryReport: Sendable, Hashable {
   public var tornTails = 0
   /// Stretches that had been made durable and no longer verify: flipped bits, misdirected or dropped writes.
   public var damagedRegions = 0
+  /// Footers that do not verify where there should be one: the segment is scanned instead.
+  public var damagedFooters = 0
+  /// Records of blocks that were forgotten before.
+  public var forgottenRecords = 0
   /// Segment headers that no longer verify, their records found all the same.
   public var damagedSegmentHeaders = 0
   /// Reads that failed during the scan.

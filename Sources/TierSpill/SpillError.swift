@@ -8,6 +8,10 @@ public enum SpillError: Error, Sendable, Hashable {
   case io(operation: String, file: String, errno: Int32)
   /// The file system has no space left, whatever the cap says.
   case diskFull(file: String)
+  /// The disk did not answer in time. What was asked of it may happen later all the same.
+  case timedOut(operation: String, file: String, afterMs: Int)
+  /// The directory is not at its path any more.
+  case directoryGone(directory: String)
   /// Another process holds the directory's lock.
   case locked(directory: String)
   /// The directory cannot be trusted: not ours, or open to others.
@@ -31,6 +35,9 @@ public enum SpillError: Error, Sendable, Hashable {
     case .io(let operation, let file, let code):
       "\(operation) of \(file) failed: \(String(cString: strerror(code))) (errno \(code))"
     case .diskFull(let file): "no space left on the file system of \(file): free some, or lower the disk budget"
+    case .timedOut(let operation, let file, let ms):
+      "\(operation) of \(file) did not end within \(ms) ms: is the disk overloaded or failing?"
+    case .directoryGone(let directory): "\(directory) is gone: put it back, and the spill goes on"
     case .locked(let directory): "\(directory) is in use by another tierd: stop it, or name another directory"
     case .unsafeDirectory(let directory, let why): "\(directory) cannot be used for the spill: \(why)"
     case .capTooSmall(let cap, let smallest):
@@ -42,6 +49,14 @@ public enum SpillError: Error, Sendable, Hashable {
     case .checksumMismatch: "a block's bytes do not have the checksum they were sealed with"
     case .busy(let waited): "the spill was busy for \(waited) ms: try again later"
     case .closed: "the spill is closed"
+    }
+  }
+
+  /// Whether the disk is at fault, rather than the caller or a lack of buffers.
+  var isOfTheDisk: Bool {
+    switch self {
+    case .io, .diskFull, .timedOut: true
+    default: false
     }
   }
 

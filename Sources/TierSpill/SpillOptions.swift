@@ -4,10 +4,17 @@ import TierCore
 public struct SpillOptions: Sendable {
   /// Bypass the page cache where the file system allows; otherwise, or where it does not, buffered I/O.
   public var directIO = true
-  /// Memory for I/O buffers at most. One buffer as large as the largest record is always granted.
-  public var bufferBytes = 64 << 20
-  /// How long an operation waits for a buffer before it fails as `busy`.
-  public var waitMs = 30_000
+  /// What moves the bytes: io_uring where the kernel has it, else threads; or one of them, for tests.
+  public enum Engine: Sendable, Hashable, CaseIterable { case automatic, uring, threads }
+  public var ioEngine = Engine.automatic
+  /// How long a read, a write or a sync may take before it is given up.
+  public var deadlineMs = 10_000
+  /// How long an operation waits for a buffer or for space before it fails as `busy`.
+  public var waitMs = 10_000
+  /// Buffers in use at once, those of operations given up included.
+  package var lanes = 12
+  /// A thread scans, seals, reclaims and removes; without, whoever calls does. For tests that must be deterministic.
+  package var isBackground = true
   /// The size of new segments; nil chooses it from the cap (`SegmentSize`). For tests.
   package var segmentBytes: Int?
 

@@ -2,7 +2,8 @@
 public struct SpillStatistics: Sendable, Hashable {
   public enum Health: Sendable, Hashable {
     case healthy
-    /// The last write or sync failed. Reads go on; a later write that succeeds makes it healthy again.
+    /// The last write, or the last read, failed. One that succeeds makes it healthy again; where writing failed the
+    /// spill tries once a second.
     case degraded(SpillError)
     case closed
   }
@@ -11,6 +12,12 @@ public struct SpillStatistics: Sendable, Hashable {
   /// Whether the page cache is bypassed.
   public var directIO = false
   public var alignBytes = 0
+  /// What moves the bytes: `io_uring` or `threads`.
+  public var ioEngine = ""
+  /// Operations that were given up and have not ended yet.
+  public var stuckOperations = 0
+  /// Segments without a footer whose blocks have not been looked for yet.
+  public var unscannedSegments = 0
 
   public var records = 0
   public var segments = 0
@@ -37,8 +44,11 @@ public struct SpillStatistics: Sendable, Hashable {
 }
 
 extension SpillStatistics {
-  init(of state: SpillState, disk: any SpillDisk) {
-    health = state.isClosed ? .closed : state.lastError.map { .degraded($0) } ?? .healthy
+  init(of state: SpillState, disk: any SpillDisk, stuckOperations stuck: Int) {
+    health = state.health
+    ioEngine = disk.engine.name
+    stuckOperations = stuck
+    unscannedSegments = state.segments.values.count { $0.isUnscanned }
     directIO = disk.isDirect
     alignBytes = disk.alignBytes
     records = state.index.count
@@ -52,6 +62,12 @@ extension SpillStatistics {
     overCapBytes = max(0, state.usedBytes - state.capBytes)
     originalBytes = state.liveOriginalBytes
     counts = state.counters
+  }
+}
+
+extension SpillState {
+  var health: SpillStatistics.Health {
+    isClosed ? .closed : (writeFault ?? readFault).map { .degraded($0) } ?? .healthy
   }
 }
 

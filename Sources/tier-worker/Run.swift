@@ -33,6 +33,12 @@ struct Run: ParsableCommand {
   @Flag(help: "Read more than the model was trained for.")
   var beyondContext = false
 
+  @Option(
+    help: .init(
+      "Write the KV of the prompt's full blocks to a directory: a file for each layer and block, and layout.json.",
+      valueName: "dir"))
+  var dumpKV: String?
+
   struct Output: Encodable {
     let text: String
     let tokenIds: [UInt32]
@@ -67,15 +73,20 @@ struct Run: ParsableCommand {
     let before = try store.session.statistics()
     let kv = try reader.open(store, prompt: tokens.count, growth: maxNewTokens)
     let model = try reader.load(store, for: kv)
+    let dump = try dumpKV.map { try KVDump($0, kv.layout) }
+    if let dump { kv.onBlock = { dump.take(layer: $0, index: $1, $2) } }
     let bar = ProgressBar(label: "reading")
     var chunks = 0
-    let prefill = try Prefill(chunkTokens: model.maxTokens, reusesCachedBlocks: true).run(
+    // What is to be dumped is computed here, whatever the store has.
+    let prefill = try Prefill(chunkTokens: model.maxTokens, reusesCachedBlocks: dump == nil).run(
       tokens, model: model, kv: kv,
       progress: { progress in
         chunks = progress.chunks
         if Terminal.errorIsTerminal { bar.show(progress, try store.session.statistics()) }
       })
     bar.clear()
+    kv.onBlock = nil
+    try dump?.finish()
     let lastRow = (prefill.computedTokens - 1) % model.maxTokens
     var decoder = StreamingDecoder(tokenizer, skippingSpecial: true)
     var said = ""

@@ -61,12 +61,14 @@ final class Store {
     let link = try options.emulatedLink.map {
       try SharedOptions.size($0.hasSuffix("/s") ? String($0.dropLast(2)) : $0, of: "--emulated-link")
     }
-    return EngineOptions(
+    var engine = EngineOptions(
       deviceBytes: options.device == "none" ? 0 : try SharedOptions.size(options.deviceBudget, of: "--device-budget"),
       hostBytes: try SharedOptions.size(options.hostBudget, of: "--host-budget"),
       diskBytes: try SharedOptions.size(options.diskBudget, of: "--disk-budget"),
       spillDirectory: options.stateDir.map { $0 + "/spill" } ?? spill, linkBytesPerSecond: link,
       report: { Terminal.error("tier-worker: \($0)\n") })
+    engine.needsSpill = true
+    return engine
   }
 
   private static var defaultSocket: String {

@@ -11,15 +11,16 @@ struct Tierctl: ParsableCommand {
         tierctl status                          what is on which tier, what moved
         tierctl top                             the same, live, with rates
         tierctl set --host-budget 2GiB          while it runs
+        tierctl verify --rate 100MB/s           every block on disk, beside other work
         tierctl --json status | jq .tiers
         tierctl --socket /tmp/t/control.sock sessions
 
-      EXIT CODES: 0 fine, 64 usage, 69 the daemon is not there, 70 a bug, 75 try again later, 77 not allowed.
+      EXIT CODES: 0 fine, 64 usage, 69 the daemon is not there, 70 a bug, 74 damage on disk, 75 try again later, 77 not allowed.
       """,
     version: ProjectVersion.text,
     subcommands: [
       StatusCommand.self, TopCommand.self, BlocksCommand.self, SessionsCommand.self, SetCommand.self,
-      EvictCommand.self, DrainCommand.self, RecommendCommand.self,
+      EvictCommand.self, DrainCommand.self, VerifyCommand.self, RecommendCommand.self,
     ])
 
   @OptionGroup var connection: ConnectionOptions

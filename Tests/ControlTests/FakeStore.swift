@@ -13,6 +13,8 @@ final class FakeStore: ControlledStore {
     /// The turn in which a drain is done.
     var drainedAfterTurns = 3
     var setFault: ControlError?
+    var verifies: [VerifyRequest] = []
+    var verificationTurns = 0
   }
 
   let state = Mutex(State())
@@ -46,5 +48,22 @@ final class FakeStore: ControlledStore {
       return DrainReply(
         drained: state.drainTurns >= state.drainedAfterTurns, sequencesOpen: 1, dirtyBlocks: 0, elapsedMs: 0)
     }
+  }
+
+  func verify(_ request: VerifyRequest) throws(ControlError) -> VerificationReply {
+    state.withLock { $0.verifies.append(request) }
+    return try verification()
+  }
+
+  func verification() throws(ControlError) -> VerificationReply {
+    let turn = state.withLock { state in
+      state.verificationTurns += 1
+      return state.verificationTurns
+    }
+    return VerificationReply(
+      running: turn < 3, records: 100, bytes: 100 << 17, verifiedRecords: 30 * turn, verifiedBytes: 30 * turn << 17,
+      goneRecords: 0, unreadableRecords: 0, damagedRecords: turn < 3 ? 0 : 1,
+      damage: turn < 3 ? [] : [.init(tenant: 0, key: "ab", layer: 3, why: "the stored bytes do not verify")],
+      elapsedMs: 100 * turn)
   }
 }

@@ -3,6 +3,7 @@ import CXXHash
 import Testing
 import TierCore
 import TierSpill
+import TierTesting
 
 /// The block transform: lossless, safe on any input, and the same bytes at every instruction set.
 @Suite(.serialized)

@@ -1,18 +1,19 @@
 import Testing
 import TierCore
 import TierSpill
+import TierTesting
 
 /// What recovery makes of damage, aimed at one place at a time.
 struct RecoveryTests {
   private let capBytes = 1 << 20
 
   /// One segment with blocks 0..<count, each batch durable on its own; and the disk it is on.
-  private func prepared(_ count: Int, seed: UInt64 = 1) throws -> (SimulatedDisk, [TestBlock]) {
+  private func prepared(_ count: Int, seed: UInt64 = 1, sealed: Bool = true) throws -> (SimulatedDisk, [TestBlock]) {
     let disk = SimulatedDisk(seed: seed)
     let spill = try Spill.open(disk: disk, capBytes: capBytes, options: .small(segmentBytes: 131072))
     let blocks = (0..<count).map { TestBlock($0) }
     for block in blocks { #expect(spill.write([block])[0].isDurable) }
-    spill.close()
+    if sealed { spill.close() } else { spill.abandon() }
     return (disk, blocks)
   }
 
@@ -28,7 +29,7 @@ struct RecoveryTests {
 
   @Test(arguments: [0, 13, 40, 90, 120, 130, 140, 159, 170, 400])
   func aFlippedBitCostsItsRecordAlone(byte: Int) throws {
-    let (disk, blocks) = try prepared(9)
+    let (disk, blocks) = try prepared(9, sealed: false)
     let offsets = records(disk)
     #expect(offsets.count == 9)
     disk.flip(file: SegmentName.of(1), byte: offsets[4] + byte, bit: 3)
@@ -38,8 +39,83 @@ struct RecoveryTests {
     for (i, block) in blocks.enumerated() { #expect(spill.holds(block) == (i != 4), "block \(i)") }
   }
 
-  @Test func aTornTailIsToldFromDamage() throws {
+  @Test(arguments: [0, 40, 159, 170, 400])
+  func aFlippedBitInASealedSegmentIsAMiss(byte: Int) throws {
     let (disk, blocks) = try prepared(9)
+    disk.flip(file: SegmentName.of(1), byte: records(disk)[4] + byte, bit: 3)
+    let spill = try reopened(disk)
+    #expect(spill.recovery.scannedBytes == 0)
+    for (i, block) in blocks.enumerated() { #expect(spill.holds(block) == (i != 4), "block \(i)") }
+    #expect(!spill.contains(blocks[4].key))
+  }
+
+  @Test func sealedSegmentsAreNotScanned() throws {
+    let (disk, blocks) = try prepared(9)
+    let spill = try reopened(disk)
+    #expect(spill.recovery.scannedBytes == 0 && spill.recovery.records == 9)
+    for block in blocks { #expect(spill.holds(block)) }
+    spill.close()
+    // One that was open is sealed by its recovery: the next start does not scan it either.
+    let (open, _) = try prepared(9, sealed: false)
+    let first = try reopened(open)
+    #expect(first.recovery.scannedBytes > 0 && first.recovery.records == 9)
+    first.abandon()
+    let second = try reopened(open)
+    #expect(second.recovery.scannedBytes == 0 && second.recovery.records == 9)
+  }
+
+  /// Any byte of the footer: the segment is scanned instead, and nothing is lost.
+  @Test(arguments: 0..<40)
+  func aDamagedFooterCostsAScan(part: Int) throws {
+    let (disk, blocks) = try prepared(9)
+    let size = disk.contents(of: SegmentName.of(1))!.count
+    let footer = SegmentFooter.fileBytes(entries: 9, alignBytes: 512)
+    // The table's and the trailer's bytes; what lies between is padding.
+    let offset = part < 20 ? size - footer + part * 36 : size - SegmentFooter.trailerBytes + (part - 20) * 3
+    disk.flip(file: SegmentName.of(1), byte: offset, bit: UInt8(part % 8))
+    let spill = try reopened(disk)
+    #expect(spill.recovery.damagedFooters == 1)
+    #expect(spill.recovery.records == 9 && spill.recovery.damagedRegions == 0)
+    for block in blocks { #expect(spill.holds(block)) }
+    spill.close()
+    #expect(try reopened(disk).recovery.damagedFooters == 0)
+  }
+
+  /// A footer of another segment, whole and valid, does not describe this one.
+  @Test func aMisplacedFooterIsNotBelieved() throws {
+    let (disk, blocks) = try prepared(9)
+    let (other, _) = try prepared(9, seed: 5)
+    let (mine, theirs) = (disk.contents(of: SegmentName.of(1))!, other.contents(of: SegmentName.of(1))!)
+    #expect(mine.count == theirs.count)
+    let footer = SegmentFooter.fileBytes(entries: 9, alignBytes: 512)
+    for i in mine.count - footer..<mine.count {
+      for bit in UInt8(0)..<8 where (mine[i] ^ theirs[i]) >> bit & 1 == 1 {
+        disk.flip(file: SegmentName.of(1), byte: i, bit: bit)
+      }
+    }
+    let spill = try reopened(disk)
+    #expect(spill.recovery.damagedFooters == 1)
+    for block in blocks { #expect(spill.holds(block)) }
+  }
+
+  @Test func whatWasForgottenStaysSo() throws {
+    let (disk, blocks) = try prepared(9)
+    let first = try reopened(disk)
+    first.forget([blocks[2].key, blocks[5].key])
+    first.abandon()
+    disk.crash()
+    let second = try reopened(disk)
+    #expect(second.recovery.forgottenRecords == 2)
+    for (i, block) in blocks.enumerated() { #expect(second.holds(block) == (i != 2 && i != 5), "block \(i)") }
+    // Written anew it is back, and stays.
+    #expect(second.write([blocks[2]])[0].isDurable)
+    second.abandon()
+    let third = try reopened(disk)
+    #expect(third.holds(blocks[2]) && !third.holds(blocks[5]))
+  }
+
+  @Test func aTornTailIsToldFromDamage() throws {
+    let (disk, blocks) = try prepared(9, sealed: false)
     disk.flip(file: SegmentName.of(1), byte: records(disk)[8] + 200)
     let spill = try reopened(disk)
     #expect(spill.recovery.tornTails == 1)
@@ -48,8 +124,9 @@ struct RecoveryTests {
     for block in blocks.dropLast() { #expect(spill.holds(block)) }
   }
 
-  @Test func aDamagedSegmentHeaderLosesNothing() throws {
-    let (disk, blocks) = try prepared(9)
+  @Test(arguments: [true, false])
+  func aDamagedSegmentHeaderLosesNothing(sealed: Bool) throws {
+    let (disk, blocks) = try prepared(9, sealed: sealed)
     disk.flip(file: SegmentName.of(1), byte: 20)
     let spill = try reopened(disk)
     #expect(spill.recovery.damagedSegmentHeaders == 1)

@@ -1,6 +1,7 @@
 import Testing
 import TierCore
 import TierSpill
+import TierTesting
 
 /// The cap, duplicates and reclaim.
 struct SpaceTests {

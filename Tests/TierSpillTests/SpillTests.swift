@@ -2,6 +2,7 @@ import Glibc
 import Testing
 import TierCore
 import TierSpill
+import TierTesting
 
 /// The spill on the real file system.
 struct SpillTests {

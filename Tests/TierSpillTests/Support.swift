@@ -1,80 +1,6 @@
 import Glibc
-import TierCore
 import TierSpill
-
-/// SplitMix64: small, seeded, the same everywhere.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-  mutating func next(below limit: Int) -> Int { Int(next() % UInt64(limit)) }
-}
-
-/// A block with contents that follow from its key and version.
-struct TestBlock {
-  let key: BlockKey
-  let layout: BlockLayout
-  let bytes: [UInt8]
-  let checksum: UInt64
-
-  init(_ number: Int, version: Int = 0, layout: BlockLayout? = nil, tenant: UInt32 = 7) {
-    var random = SeededRandom(seed: UInt64(number) << 20 | UInt64(version))
-    self.key = BlockKey(
-      tenant: TenantID(tenant),
-      id: BlockID(a: UInt64(number), b: ~UInt64(number), c: 0x1234_5678_9abc_def0, d: 42), layer: UInt16(number % 30))
-    let shapes: [(ElementType, Int, Int, Int)] = [
-      (.bf16, 1, 8, 64), (.f16, 2, 16, 32), (.f32, 1, 16, 32), (.opaque, 1, 100, 7), (.bf16, 3, 16, 24),
-    ]
-    let shape = shapes[number % shapes.count]
-    let layout =
-      layout ?? BlockLayout(element: shape.0, kvHeads: shape.1, headDim: shape.2, blockTokens: shape.3)!
-    self.layout = layout
-    // Some compress, some do not.
-    let entropy: UInt64 = number % 3 == 0 ? 0xff : 0x03
-    let bytes = (0..<layout.payloadBytes).map { _ in UInt8(truncatingIfNeeded: random.next() & entropy) }
-    self.bytes = bytes
-    self.checksum = bytes.withUnsafeBytes { Checksum.of($0) }
-  }
-}
-
-extension Spill {
-  func write(_ blocks: [TestBlock]) -> [WriteOutcome] {
-    let memory = blocks.map { block in
-      let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, block.bytes.count), alignment: 64)
-      copy.copyBytes(from: block.bytes)
-      return copy
-    }
-    defer { for copy in memory { copy.deallocate() } }
-    return write(
-      batch: zip(blocks, memory).map { block, copy in
-        BlockWrite(
-          key: block.key, layout: block.layout, checksum: block.checksum,
-          bytes: UnsafeRawBufferPointer(rebasing: copy[..<block.bytes.count]))
-      })
-  }
-
-  func read(_ block: TestBlock) -> (outcome: ReadOutcome, bytes: [UInt8]) {
-    var bytes = [UInt8](repeating: 0xa5, count: block.layout.payloadBytes)
-    let outcome = bytes.withUnsafeMutableBytes { read(key: block.key, layout: block.layout, into: $0) }
-    return (outcome, bytes)
-  }
-
-  /// Whether the block is read back, and byte for byte.
-  func holds(_ block: TestBlock) -> Bool {
-    let (outcome, bytes) = read(block)
-    return outcome == .ok(checksum: block.checksum) && bytes == block.bytes
-  }
-}
-
-extension WriteOutcome {
-  var isDurable: Bool { if case .durable = self { true } else { false } }
-}
+import TierTesting
 
 /// A directory of its own for one test, removed afterwards.
 func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
@@ -98,17 +24,4 @@ private func removeTree(_ path: String) {
     }
     if name != "." && name != ".." { unlink(path + "/" + name) }
   }
-}
-
-extension SpillOptions {
-  /// Small segments, so that a test sees many.
-  static func small(segmentBytes: Int = 32768) -> SpillOptions {
-    var options = SpillOptions()
-    options.segmentBytes = segmentBytes
-    return options
-  }
-}
-
-extension [WriteOutcome] {
-  var areDurable: Bool { allSatisfy(\.isDurable) }
 }

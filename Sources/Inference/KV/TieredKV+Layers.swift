@@ -29,6 +29,11 @@ extension TieredKV {
       preconditionFailure("K and V are written after `prepare`")
     }
     let layer = current!.layer
+    if let onBlock {
+      for own in chunk.ownBlocks.prefix(current!.ownFull.count) {
+        onBlock(layer, own.index, UnsafeRawBufferPointer(start: own.bytes, count: layout.payloadBytes))
+      }
+    }
     var sealed: [Int] = []
     for (own, slot) in zip(chunk.ownBlocks, slots) {
       guard case .slot(let index) = slot else {

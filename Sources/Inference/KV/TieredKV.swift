@@ -9,6 +9,9 @@ public import TierIdentity
 /// Nothing is held while something is waited for that others may have to give: staging slots are in hand before leases
 /// are asked for, and a later layer's blocks only once all of this layer's are leased. Not thread-safe.
 public final class TieredKV {
+  /// Called with each full block of the prompt as it was computed: layer, index, K and V as they lie in a slot.
+  public var onBlock: ((_ layer: Int, _ index: Int, UnsafeRawBufferPointer) -> Void)?
+
   public let layout: BlockLayout
   public let layers: Int
   public let options: KVOptions

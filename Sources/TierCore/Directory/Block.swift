@@ -77,4 +77,6 @@ struct DiskCopy {
   var state = State.none
   var storedBytes = 0
   var isBeingRead = false
+  /// Reads in a row that the disk did not answer.
+  var failedReads: UInt8 = 0
 }

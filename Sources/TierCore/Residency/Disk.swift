@@ -54,6 +54,8 @@ extension ResidencyCore {
       becomeDurable(handle, storedBytes)
     } else {
       directory[handle].disk.state = .none
+      // A record of an earlier life that was found meanwhile is one the directory does not know of.
+      emit(.forget(directory[handle].key))
       if outcome == .full, forgetIdleRecords() { transitWrites.append(handle) } else { blockDisk() }
     }
     relist(handle)
@@ -72,6 +74,10 @@ extension ResidencyCore {
     count(\.hostToDisk, bytes: payload)
     statistics.spillOriginalBytes += payload
     statistics.spillStoredBytes += storedBytes
+    tellDurable(handle)
+  }
+
+  func tellDurable(_ handle: BlockHandle) {
     guard let owed = durabilityOwed.removeValue(forKey: handle), let sequence = sequences[owed.group] else { return }
     let (layer, block) = (sequence.layer(ofCell: owed.cell), sequence.block(ofCell: owed.cell))
     reply(sequence, .durable(sequence.id, layer: layer, block: block))
@@ -129,6 +135,18 @@ extension ResidencyCore {
     emit(.forget(directory[handle].key))
   }
 
+  /// The disk did not answer, which says nothing of the record: it stays, and the block is a miss for now. The second time
+  /// it is given up, or whoever needs the block would ask for ever.
+  func failRead(_ handle: BlockHandle, _ tier: Tier) {
+    directory[handle].disk.failedReads += 1
+    guard directory[handle].disk.failedReads < 2 else { return finishRead(handle, tier, verified: false) }
+    directory[handle].disk.isBeingRead = false
+    directory[handle][tier].isMoving = false
+    dropArriving(handle, tier)
+    if tier != computeTier { dropArriving(handle, computeTier) }
+    relist(handle)
+  }
+
   func loseRecord(_ key: BlockKey) {
     guard let handle = directory.find(key), directory[handle].isOnDisk, !directory[handle].disk.isBeingRead else {
       return
@@ -138,20 +156,6 @@ extension ResidencyCore {
     queueTransitWrite(handle)
     directory.removeIfUnused(handle)
     mayProceed = true
-  }
-
-  func recover(_ records: [DiskRecord]) {
-    precondition(sessions.isEmpty, "recovery comes before sessions")
-    for record in records {
-      guard let handle = directory.intern(record.key, record.layout), directory[handle].disk.state == .none else {
-        continue
-      }
-      directory[handle].checksum = record.checksum
-      directory[handle].disk.state = .durable
-      directory[handle].disk.storedBytes = record.storedBytes
-      disk.storedBytes += record.storedBytes
-    }
-    disk.peakBytes = disk.storedBytes
   }
 
   func evict(_ scope: EvictScope) {

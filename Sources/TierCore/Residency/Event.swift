@@ -38,8 +38,12 @@ public enum Event: Sendable {
   /// Take no new sequences and write everything that is not on disk yet.
   case drain(Bool)
   case tick(nowMs: UInt64)
-  /// What the spill found at start. Before any session connects.
+  /// The spill is still looking: what `recovered` brings may come while sessions are at work.
+  case recoveryBegan
+  /// What the spill found of an earlier life.
   case recovered([DiskRecord])
+  /// It has found everything; or who waits has waited long enough.
+  case recoveryEnded
   /// The spill can no longer vouch for a record it had reported durable.
   case recordLost(BlockKey)
 }

@@ -52,6 +52,7 @@ extension ResidencyCore {
 
   func tick(_ ms: UInt64) {
     nowMs = max(nowMs, ms)
+    limitRecovery()
     if disk.isBlocked, nowMs >= disk.retryAtMs {
       disk.isBlocked = false
       mayProceed = true

@@ -19,7 +19,10 @@ extension ResidencyCore {
     case (.promote(let handle), _): finishPromotion(handle, arrived: outcome == .copied)
     case (.demote(let handle), _): finishDemotion(handle, arrived: outcome == .copied)
     case (.write(let handle), _): finishWrite(handle, outcome)
-    case (.read(let handle, let tier), _): finishRead(handle, tier, verified: outcome == .verified)
+    case (.read(let handle, let tier), .failed): failRead(handle, tier)
+    case (.read(let handle, let tier), _):
+      directory[handle].disk.failedReads = 0
+      finishRead(handle, tier, verified: outcome == .verified)
     }
     mayProceed = true
   }

@@ -30,6 +30,8 @@ public final class ResidencyCore {
   var lastMove: UInt64 = 0
   var lastArena: UInt32 = 0
   var nowMs: UInt64 = 0
+  /// While the spill looks for what an earlier life left.
+  var recovery: Recovery?
   /// Counts acquired blocks; orders blocks by their last use.
   var useClock: UInt64 = 0
 
@@ -60,6 +62,8 @@ public final class ResidencyCore {
   struct Session {
     let tenant: TenantID
     var sequences: [SequenceID: Int32] = [:]
+    /// Requests that wait for the spill to be searched, in order.
+    var deferred: [Request] = []
   }
   /// One cell of one sequence.
   struct Waiter {
@@ -90,7 +94,9 @@ public final class ResidencyCore {
     case .evict(let scope): evict(scope)
     case .drain(let on): drain(on)
     case .tick(let ms): tick(ms)
+    case .recoveryBegan: recovery = Recovery()
     case .recovered(let records): recover(records)
+    case .recoveryEnded: endRecovery()
     case .recordLost(let key): loseRecord(key)
     }
     settle()

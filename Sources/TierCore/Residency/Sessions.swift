@@ -20,7 +20,11 @@ extension ResidencyCore {
 
   func take(_ request: Request, from id: SessionID) {
     // A request that crossed the end of its session on the way is void.
-    guard sessions[id] != nil else { return }
+    guard sessions[id] != nil, !deferring(request, of: id) else { return }
+    carryOut(request, from: id)
+  }
+
+  func carryOut(_ request: Request, from id: SessionID) {
     do throws(Violation) {
       try dispatch(request, from: id)
     } catch {

@@ -6,7 +6,7 @@ import TierSpill
 
 /// The control plane's view of the engine.
 public final class EngineControl: ControlledStore {
-  private let engine: Engine
+  let engine: Engine
   private let instance: String
 
   public init(_ engine: Engine, instance: String) {
@@ -23,7 +23,8 @@ public final class EngineControl: ControlledStore {
       uptimeS: Double(MonotonicClock.nowMs() - engine.startedAtMs) / 1000, instance: instance,
       draining: core.isDraining, tiers: tiers(core, spill), moves: moves(statistics), hits: statistics.hits,
       misses: statistics.misses, lost: statistics.lost, leases: core.leases, sessions: sessions,
-      sequences: SequenceCounts(open: core.admitted, queued: core.queued), spill: spill.map(spillStatus),
+      sequences: SequenceCounts(open: core.admitted, queued: core.queued),
+      spill: spill.map(spillStatus) ?? missingSpill,
       latencies: spill.map(latencies) ?? [])
   }
 
@@ -56,9 +57,23 @@ public final class EngineControl: ControlledStore {
       case .degraded(let error): "degraded: \(error.message); memory goes on serving"
       case .closed: "closed"
       }
+    let queue = engine.diskQueue
     return SpillStatus(
       records: s.records, liveBytes: s.liveBytes, deadBytes: s.deadBytes, fileBytes: s.fileBytes,
-      originalBytes: s.counts.writtenOriginalBytes, storedBytes: s.counts.writtenStoredBytes, health: health)
+      originalBytes: s.counts.writtenOriginalBytes, storedBytes: s.counts.writtenStoredBytes, health: health,
+      ioEngine: s.ioEngine, directIo: s.directIO, queuedWrites: queue.writes, queuedReads: queue.reads,
+      stuckOperations: s.stuckOperations, segments: s.segments, unscannedSegments: s.unscannedSegments,
+      damagedRecords: s.counts.corruptReads + s.counts.lostWhileMoving, condemnedSegments: s.counts.condemnedSegments,
+      reclaimedSegments: s.counts.reclaimedSegments)
+  }
+
+  /// One is configured and cannot be had.
+  private var missingSpill: SpillStatus? {
+    engine.spillFault.map { fault in
+      SpillStatus(
+        records: 0, liveBytes: 0, deadBytes: 0, fileBytes: 0, originalBytes: 0, storedBytes: 0,
+        health: "missing: \(fault.message); memory serves without it")
+    }
   }
 
   private func latencies(_ s: SpillStatistics) -> [LatencyStatus] {

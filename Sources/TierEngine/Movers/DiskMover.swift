@@ -2,7 +2,8 @@ import CLinux
 import TierCore
 import TierSpill
 
-/// Writes and reads blocks of the spill on threads of its own: one that writes in groups, and some that read.
+/// Writes and reads blocks of the spill in groups, on threads of its own. One writer encodes while the other's group is
+/// being synced.
 final class DiskMover: Sendable {
   struct Write: @unchecked Sendable {
     let move: MoveID
@@ -16,7 +17,10 @@ final class DiskMover: Sendable {
     let into: UnsafeMutableRawBufferPointer
   }
 
-  private static let groupBlocks = 16
+  private static let writeGroup = 16
+  /// Small, so that the first blocks of a group are not held up by its last; records that lie together are read together.
+  private static let readGroup = 8
+  private static let writers = 2
   private static let readers = 2
   private let writes = WorkQueue<Write>()
   private let reads = WorkQueue<Read>()
@@ -27,22 +31,26 @@ final class DiskMover: Sendable {
     report: @escaping @Sendable (String) -> Void
   ) {
     let (writes, reads) = (writes, reads)
-    let writer = EngineThread(name: "spill-write") {
-      tierd_prefer_throughput()
-      while let group = writes.pop(atMost: Self.groupBlocks) {
-        let outcomes = spill.write(batch: group.map(\.block))
-        finish(zip(group, outcomes).map { ($0.move, Self.outcome($1, report)) })
+    let writers = (0..<Self.writers).map { index in
+      EngineThread(name: "spill-write-\(index)") {
+        tierd_prefer_throughput()
+        while let group = writes.pop(atMost: Self.writeGroup) {
+          let outcomes = spill.write(batch: group.map(\.block))
+          finish(zip(group, outcomes).map { ($0.move, Self.outcome($1, report)) })
+        }
       }
     }
     let readers = (0..<Self.readers).map { index in
       EngineThread(name: "spill-read-\(index)") {
         tierd_prefer_throughput()
-        while let group = reads.pop(atMost: 1) {
-          finish(group.map { ($0.move, Self.read($0, spill, report)) })
+        while let group = reads.pop(atMost: Self.readGroup) {
+          let outcomes = spill.read(
+            batch: group.map { BlockRead(key: $0.key, layout: $0.layout, destination: $0.into) })
+          finish(zip(group, outcomes).map { ($0.move, Self.outcome($1, of: $0, report)) })
         }
       }
     }
-    threads = [writer] + readers
+    threads = writers + readers
   }
 
   func push(_ write: Write) { writes.push(write) }
@@ -60,22 +68,21 @@ final class DiskMover: Sendable {
     switch outcome {
     case .durable(let bytes): return .durable(storedBytes: bytes)
     case .full: return .full
+    // Of a disk that fails the engine tells, once.
     case .failed(let error):
-      report("spill write failed: \(error.message)")
+      if case .checksumMismatch = error { report("spill write refused: \(error.message)") }
       return .failed
     }
   }
 
-  private static func read(_ job: Read, _ spill: Spill, _ report: (String) -> Void) -> MoveOutcome {
-    switch spill.read(key: job.key, layout: job.layout, into: job.into) {
+  private static func outcome(_ outcome: ReadOutcome, of job: Read, _ report: (String) -> Void) -> MoveOutcome {
+    switch outcome {
     case .ok(let checksum) where checksum == job.checksum: return .verified
     case .ok, .missing: return .corrupt
     case .corrupt(let why):
       report("a block on disk is damaged and was dropped: \(why)")
       return .corrupt
-    case .failed(let error):
-      report("spill read failed: \(error.message)")
-      return .failed
+    case .failed: return .failed
     }
   }
 }

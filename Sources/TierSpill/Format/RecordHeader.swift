@@ -35,7 +35,7 @@ package struct RecordHeader: Sendable, Hashable {
     UnsafeRawBufferPointer(rebasing: record[headerBytes..<headerBytes + header.storedBytes])
   }
 
-  func encode(into bytes: UnsafeMutableRawBufferPointer) {
+  package func encode(into bytes: UnsafeMutableRawBufferPointer) {
     let fields = FieldWriter(bytes: bytes)
     fields.put(Self.magic, at: 0)
     fields.put(Self.version, at: 8)
@@ -51,9 +51,7 @@ package struct RecordHeader: Sendable, Hashable {
     fields.put(UInt32(storedBytes), at: 36)
     fields.put(UInt32(recordBytes), at: 40)
     fields.put(UInt32(0), at: 44)
-    for (i, word) in [key.id.a, key.id.b, key.id.c, key.id.d].enumerated() {
-      fields.put(word.byteSwapped, at: 48 + 8 * i)  // the id's bytes in their own order
-    }
+    fields.put(key.id, at: 48)
     fields.put(generation, at: 80)
     fields.put(store.high, at: 88)
     fields.put(store.low, at: 96)
@@ -67,7 +65,7 @@ package struct RecordHeader: Sendable, Hashable {
   }
 
   /// Nil unless the header verifies and every length in it is consistent and fits `limitBytes` of file.
-  static func decode(_ bytes: UnsafeRawBufferPointer, limitBytes: Int, alignBytes: Int) -> RecordHeader? {
+  package static func decode(_ bytes: UnsafeRawBufferPointer, limitBytes: Int, alignBytes: Int) -> RecordHeader? {
     guard bytes.count >= headerBytes else { return nil }
     let fields = FieldReader(bytes: bytes)
     guard fields.get(UInt64.self, at: 0) == magic, fields.get(UInt16.self, at: 8) == version,
@@ -88,19 +86,13 @@ package struct RecordHeader: Sendable, Hashable {
       offset <= UInt64(SegmentSize.saneBytes), durable <= offset
     else { return nil }
     return RecordHeader(
-      key: fields.blockKey, layout: layout, codec: codec, storedBytes: stored, recordBytes: record,
+      key: BlockKey(
+        tenant: TenantID(fields.get(UInt32.self, at: 16)), id: fields.blockID(at: 48),
+        layer: fields.get(UInt16.self, at: 14)),
+      layout: layout, codec: codec, storedBytes: stored, recordBytes: record,
       generation: fields.get(UInt64.self, at: 80),
       store: StoreIdentity(high: fields.get(UInt64.self, at: 88), low: fields.get(UInt64.self, at: 96)),
       segment: fields.get(UInt64.self, at: 104), offset: Int(offset), durableExtent: Int(durable),
       storedChecksum: fields.get(UInt64.self, at: 128), originalChecksum: fields.get(UInt64.self, at: 136))
-  }
-}
-
-extension FieldReader {
-  fileprivate var blockKey: BlockKey {
-    func word(_ i: Int) -> UInt64 { get(UInt64.self, at: 48 + 8 * i).byteSwapped }
-    return BlockKey(
-      tenant: TenantID(get(UInt32.self, at: 16)), id: BlockID(a: word(0), b: word(1), c: word(2), d: word(3)),
-      layer: get(UInt16.self, at: 14))
   }
 }

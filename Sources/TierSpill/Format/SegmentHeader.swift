@@ -5,6 +5,8 @@ package struct SegmentHeader: Sendable, Hashable {
   package let number: UInt64
   /// The file's size as preallocated.
   package let segmentBytes: Int
+  /// Every generation given out before the segment was made is below this: known without reading a record.
+  package let firstGeneration: UInt64
   /// Records start at multiples of this: 512, or the device's direct-I/O unit where that is larger.
   package let alignBytes: Int
 
@@ -29,11 +31,11 @@ package struct SegmentHeader: Sendable, Hashable {
     fields.put(store.low, at: 24)
     fields.put(number, at: 32)
     fields.put(UInt64(segmentBytes), at: 40)
-    fields.put(UInt64(0), at: 48)
+    fields.put(firstGeneration, at: 48)
     fields.put(Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[..<56])), at: 56)
   }
 
-  static func decode(_ bytes: UnsafeRawBufferPointer) -> Parsed {
+  package static func decode(_ bytes: UnsafeRawBufferPointer) -> Parsed {
     guard bytes.count >= headerBytes else { return .damaged }
     let fields = FieldReader(bytes: bytes)
     guard fields.get(UInt64.self, at: 0) == magic,
@@ -49,7 +51,8 @@ package struct SegmentHeader: Sendable, Hashable {
     return .header(
       SegmentHeader(
         store: StoreIdentity(high: fields.get(UInt64.self, at: 16), low: fields.get(UInt64.self, at: 24)),
-        number: fields.get(UInt64.self, at: 32), segmentBytes: Int(size), alignBytes: align))
+        number: fields.get(UInt64.self, at: 32), segmentBytes: Int(size),
+        firstGeneration: fields.get(UInt64.self, at: 48), alignBytes: align))
   }
 }
 

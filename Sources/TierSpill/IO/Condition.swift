@@ -27,7 +27,11 @@ final class Condition: @unchecked Sendable {
 
   /// With the lock held: waits until `ready`, evaluated under the lock, or the time is up. Whether it is ready.
   func wait(timeoutMs: Int, until ready: () -> Bool) -> Bool {
-    let deadlineNs = MonotonicClock.nowNs() + UInt64(timeoutMs) * 1_000_000
+    wait(timeoutNs: UInt64(timeoutMs) * 1_000_000, until: ready)
+  }
+
+  func wait(timeoutNs: UInt64, until ready: () -> Bool) -> Bool {
+    let deadlineNs = MonotonicClock.nowNs() + timeoutNs
     var deadline = timespec(tv_sec: Int(deadlineNs / 1_000_000_000), tv_nsec: Int(deadlineNs % 1_000_000_000))
     while !ready() {
       if pthread_cond_timedwait(signal, mutex, &deadline) == ETIMEDOUT { return ready() }
@@ -36,8 +40,8 @@ final class Condition: @unchecked Sendable {
   }
 }
 
-enum MonotonicClock {
-  static func nowNs() -> UInt64 {
+package enum MonotonicClock {
+  package static func nowNs() -> UInt64 {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
     return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)

@@ -1,43 +1,77 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// A directory on a real file system: mode 0700, files 0600, symbolic links never followed, one process at a time.
 package final class PosixDisk: SpillDisk {
   package let name: String
   package let alignBytes: Int
   package let isDirect: Bool
-  private let directory: Int32
-  private let lock: Int32
+  package let engine: any IOEngine
+  private let place: Mutex<Place>
+
+  /// The descriptors of the directory and of its lock.
+  private struct Place {
+    let directory: Int32
+    let lock: Int32
+
+    func close() {
+      Glibc.close(lock)
+      Glibc.close(directory)
+    }
+  }
+  private var directory: Int32 { place.withLock { $0.directory } }
 
   static let lockName = "lock"
   private static let probeName = "probe.segment.new"
 
   /// Opens the directory, makes it where it is missing, takes its lock, and finds out whether direct I/O works.
-  package init(path: String, direct: Bool) throws(SpillError) {
+  package init(path: String, options: SpillOptions) throws(SpillError) {
     if mkdir(path, 0o700) != 0, errno != EEXIST {
       throw SpillError.from(operation: "creation", file: path, errno: errno)
     }
+    let place = try Self.take(path)
+    self.name = path
+    self.place = Mutex(place)
+    let probed = options.directIO ? Self.probeDirect(place.directory) : nil
+    self.isDirect = probed != nil
+    self.alignBytes = probed ?? RecordHeader.leastAlignBytes
+    let uring: UringEngine? = options.ioEngine == .threads ? nil : UringEngine()
+    if options.ioEngine == .uring, uring == nil {
+      place.close()
+      throw .io(operation: "creation", file: "io_uring", errno: ENOSYS)
+    }
+    self.engine = uring ?? ThreadEngine()
+  }
+
+  private static func take(_ path: String) throws(SpillError) -> Place {
     let directory = tier_directory_open(path)
     if directory < 0 { throw SpillError.from(operation: "opening", file: path, errno: -directory) }
-    let lock: Int32
     do throws(SpillError) {
-      try Self.secure(directory, path: path)
-      lock = try Self.takeLock(directory, path: path)
+      try secure(directory, path: path)
+      return Place(directory: directory, lock: try takeLock(directory, path: path))
     } catch {
       Glibc.close(directory)
       throw error
     }
-    self.name = path
-    self.directory = directory
-    self.lock = lock
-    let probed = direct ? Self.probeDirect(directory) : nil
-    self.isDirect = probed != nil
-    self.alignBytes = probed ?? RecordHeader.leastAlignBytes
   }
 
-  package func close() {
-    Glibc.close(lock)
-    Glibc.close(directory)
+  package func close() { place.withLock { $0.close() } }
+
+  package func state() -> DirectoryState {
+    var (named, held) = (stat(), stat())
+    guard lstat(name, &named) == 0 else { return errno == ENOENT || errno == ENOTDIR ? .vanished : .present }
+    guard fstat(directory, &held) == 0 else { return .present }
+    return named.st_dev == held.st_dev && named.st_ino == held.st_ino ? .present : .replaced
+  }
+
+  package func reattach() throws(SpillError) {
+    let fresh = try Self.take(name)
+    let old = place.withLock { place in
+      defer { place = fresh }
+      return place
+    }
+    old.close()
   }
 
   package func list() throws(SpillError) -> [DiskEntry] {

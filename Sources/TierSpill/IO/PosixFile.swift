@@ -1,53 +1,55 @@
 import Glibc
+import Synchronization
 
-/// An open file by its descriptor; pread and pwrite from any thread.
+/// An open file by its descriptor.
 final class PosixFile: SpillFile {
   let name: String
-  private let fd: Int32
+  private let descriptor: Int32
+  private let use = Mutex(Use())
+
+  private struct Use {
+    var operations = 0
+    var isClosed = false
+  }
 
   init(fd: Int32, name: String) {
-    self.fd = fd
+    self.descriptor = fd
     self.name = name
   }
 
-  func close() { Glibc.close(fd) }
+  func beginUse() -> Int32? {
+    use.withLock { use in
+      guard !use.isClosed else { return nil }
+      use.operations += 1
+      return descriptor
+    }
+  }
 
-  func bytes() throws(SpillError) -> Int {
+  func endUse() {
+    let isLast = use.withLock { use in
+      use.operations -= 1
+      return use.isClosed && use.operations == 0
+    }
+    if isLast { Glibc.close(descriptor) }
+  }
+
+  /// The number must not be another file's while an operation that was given up still uses it.
+  func close() {
+    let isUnused = use.withLock { use in
+      defer { use.isClosed = true }
+      return !use.isClosed && use.operations == 0
+    }
+    if isUnused { Glibc.close(descriptor) }
+  }
+
+  func status() throws(SpillError) -> FileStatus {
     var status = stat()
-    guard fstat(fd, &status) == 0 else { throw failure("inspection") }
-    return Int(status.st_size)
-  }
-
-  func write(_ source: UnsafeRawBufferPointer, at offset: Int) throws(SpillError) {
-    var done = 0
-    while done < source.count {
-      let n = pwrite(fd, source.baseAddress! + done, source.count - done, offset + done)
-      if n < 0 && errno == EINTR { continue }
-      if n < 0 { throw failure("writing") }
-      if n == 0 { throw .diskFull(file: name) }
-      done += n
-    }
-  }
-
-  func read(into destination: UnsafeMutableRawBufferPointer, at offset: Int) throws(SpillError) -> Int {
-    var done = 0
-    while done < destination.count {
-      let n = pread(fd, destination.baseAddress! + done, destination.count - done, offset + done)
-      if n < 0 && errno == EINTR { continue }
-      if n < 0 { throw failure("reading") }
-      done += n
-      // At the end of the file; an unaligned rest could not be asked for directly anyway.
-      if n == 0 || done % RecordHeader.leastAlignBytes != 0 { break }
-    }
-    return done
+    guard fstat(descriptor, &status) == 0 else { throw failure("inspection") }
+    return FileStatus(bytes: Int(status.st_size), isLinked: status.st_nlink > 0)
   }
 
   func truncate(to bytes: Int) throws(SpillError) {
-    while ftruncate(fd, bytes) != 0 { if errno != EINTR { throw failure("truncation") } }
-  }
-
-  func syncData() throws(SpillError) {
-    while fdatasync(fd) != 0 { if errno != EINTR { throw failure("sync") } }
+    while ftruncate(descriptor, bytes) != 0 { if errno != EINTR { throw failure("truncation") } }
   }
 
   private func failure(_ operation: String) -> SpillError {

@@ -7,6 +7,8 @@ package protocol SpillDisk: AnyObject, Sendable {
   var alignBytes: Int { get }
   /// Whether the page cache is bypassed.
   var isDirect: Bool { get }
+  /// What moves the bytes of its files.
+  var engine: any IOEngine { get }
 
   /// The regular files of the directory and everything else in it, with sizes, in no order.
   func list() throws(SpillError) -> [DiskEntry]
@@ -19,6 +21,9 @@ package protocol SpillDisk: AnyObject, Sendable {
   func rename(_ file: String, to other: String) throws(SpillError)
   func remove(_ file: String) throws(SpillError)
   func syncDirectory() throws(SpillError)
+  func state() -> DirectoryState
+  /// Makes the directory that has the name now the one in use.
+  func reattach() throws(SpillError)
   /// Lets the directory go, its lock included. Open files stay usable.
   func close()
 }
@@ -36,17 +41,34 @@ package struct DiskEntry: Sendable, Hashable {
   }
 }
 
-/// An open file. Reads and writes may be issued from any thread.
+/// An open file. Bytes are moved by the disk's I/O engine (`IOLane`).
 package protocol SpillFile: AnyObject, Sendable {
   var name: String { get }
-  func bytes() throws(SpillError) -> Int
-  /// All of `source`, or an error. Durable after the next `syncData` that succeeds.
-  func write(_ source: UnsafeRawBufferPointer, at offset: Int) throws(SpillError)
-  /// As much of `destination` as the file has from `offset`; less only at the file's end.
-  func read(into destination: UnsafeMutableRawBufferPointer, at offset: Int) throws(SpillError) -> Int
+  /// For the engines of real disks: the descriptor, which stays open until `endUse`; nil once closed.
+  func beginUse() -> Int32?
+  func endUse()
+  func status() throws(SpillError) -> FileStatus
   func truncate(to bytes: Int) throws(SpillError)
-  /// Data, and the metadata needed to read it back, are on disk. After a failure nothing is known of what was written
-  /// since the last success, and asking again would lie.
-  func syncData() throws(SpillError)
+  /// What is in flight on it ends first.
   func close()
+}
+
+package struct FileStatus: Sendable, Hashable {
+  package let bytes: Int
+  /// Whether it has a name still: what is in a file without one is gone with its last descriptor.
+  package let isLinked: Bool
+
+  package init(bytes: Int, isLinked: Bool) {
+    self.bytes = bytes
+    self.isLinked = isLinked
+  }
+}
+
+/// Whether the directory is the one that was opened.
+package enum DirectoryState: Sendable, Hashable {
+  case present
+  /// It has no name any more.
+  case vanished
+  /// Another directory has its name now.
+  case replaced
 }

@@ -1,8 +1,9 @@
 /// One segment file while it is open. `SpillState`'s lock guards everything that changes.
 ///
-/// Life: created with a header → records appended by one writer at a time → sealed (nothing is appended any more) →
-/// live records moved out, or all forgotten → removed; its bytes count until the last reader has let it go.
-/// A failed write or sync condemns it: sealed at once, what was durable stays readable, nothing is tried again on it.
+/// Life: created with a header → records appended by one writer at a time → full (nothing is appended any more) → sealed
+/// with a footer → live records moved out, or all forgotten → removed; its bytes count until the last reader has let it
+/// go. A failed write or sync condemns it: full at once, never sealed, what was durable stays readable until it is moved,
+/// nothing is tried again on it.
 final class Segment: @unchecked Sendable {
   let header: SegmentHeader
   let file: any SpillFile
@@ -11,8 +12,10 @@ final class Segment: @unchecked Sendable {
 
   /// Size of the file, counted against the cap.
   var fileBytes: Int
-  /// End of what was written without error; where the next record goes.
+  /// Where the next record goes.
   var writtenExtent: Int
+  /// End of what has been written for certain: what a sync that begins now vouches for.
+  var completedExtent: Int
   /// End of what is durable.
   var durableExtent: Int
   var liveBytes = 0
@@ -21,7 +24,14 @@ final class Segment: @unchecked Sendable {
   var readers = 0
   /// Batches whose records here are not published yet. Such a segment is not reclaimed.
   var writers = 0
-  var isSealed = false
+  /// Nothing is appended any more.
+  var isFull = false
+  /// Full, and its footer is to be written.
+  var needsFooter = false
+  /// What its footer will say; empty once that is written.
+  var entries: [FooterEntry] = []
+  /// Found without a footer, and not scanned yet: what it holds is not known.
+  var isUnscanned = false
   /// Its name is gone, or going; not to be used by anybody new.
   var isRetired = false
   /// Its name is gone for good; its space follows with the last reader.
@@ -35,6 +45,7 @@ final class Segment: @unchecked Sendable {
     self.file = file
     self.fileBytes = fileBytes
     self.writtenExtent = extent
+    self.completedExtent = extent
     self.durableExtent = extent
   }
 
@@ -42,6 +53,14 @@ final class Segment: @unchecked Sendable {
   /// Where its first record starts.
   var firstRecord: Int { header.alignBytes }
   /// Bytes written that no live block needs.
-  var deadBytes: Int { max(0, writtenExtent - firstRecord - liveBytes) }
-  var freeBytes: Int { isSealed || condemned != nil ? 0 : fileBytes - writtenExtent }
+  var deadBytes: Int { isUnscanned ? 0 : max(0, writtenExtent - firstRecord - liveBytes) }
+  /// Nobody uses it who would notice that it goes.
+  var isIdle: Bool { readers == 0 && writers == 0 }
+
+  /// Bytes for `records` more records, their place in the footer left free.
+  func room(records: Int) -> Int {
+    guard !isFull, condemned == nil else { return 0 }
+    let footer = SegmentFooter.fileBytes(entries: entries.count + records, alignBytes: header.alignBytes)
+    return max(0, fileBytes - writtenExtent - footer)
+  }
 }

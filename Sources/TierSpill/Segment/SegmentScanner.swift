@@ -1,5 +1,5 @@
 /// Reads a segment from its first record to its end and finds every record that verifies, resynchronising at record
-/// alignment after anything that does not. For recovery, reclaim and scrubbing.
+/// alignment after anything that does not. For recovery and reclaim.
 struct SegmentScanner {
   let file: any SpillFile
   let number: UInt64
@@ -43,6 +43,7 @@ struct SegmentScanner {
       do throws(SpillError) {
         sector = try window.bytes(of: file, at: position, count: alignBytes, end: fileBytes)
       } catch {
+        if error.isFatalToScan { throw error }
         summary.readErrors += 1
         guard summary.readErrors < Self.readErrorsMost else { break }
         Self.note(&gaps, position..<min(position + Self.skipBytes, fileBytes), isZero: false)
@@ -87,7 +88,7 @@ struct SegmentScanner {
       let stored = RecordHeader.stored(of: header, in: record)
       return Checksum.of(stored) == header.storedChecksum ? record : nil
     } catch {
-      if case .io(operation: "allocation", _, _) = error { throw error }
+      if error.isFatalToScan { throw error }
       summary.readErrors += 1
       return nil
     }
@@ -120,14 +121,19 @@ struct SegmentScanner {
   }
 }
 
-/// A sliding view of a file for a scanner. Grows to the largest record met, which a segment's size bounds.
+/// A sliding view of a file for a scanner, in a lane's buffer. Grows to the largest record met, which a segment's size
+/// bounds.
 struct ScanWindow: ~Copyable {
-  private var buffer: AlignedBuffer
+  private let lane: any IOLane
+  private let deadlineMs: Int
   private var range = 0..<0
 
-  static let leastBytes = 2 << 20
+  static let bytes = 2 << 20
 
-  init() throws(SpillError) { buffer = try Self.allocate(Self.leastBytes) }
+  init(_ lane: any IOLane, deadlineMs: Int) {
+    self.lane = lane
+    self.deadlineMs = deadlineMs
+  }
 
   mutating func reset() { range = 0..<0 }
 
@@ -137,21 +143,33 @@ struct ScanWindow: ~Copyable {
   ) throws(SpillError) -> UnsafeRawBufferPointer? {
     guard offset + count <= end else { return nil }
     if offset < range.lowerBound || offset + count > range.upperBound {
-      if count > buffer.bytes.count { buffer = try Self.allocate(count.roundedUp(to: Self.leastBytes)) }
-      let wanted = min(buffer.bytes.count, (end - offset).roundedUp(to: RecordHeader.leastAlignBytes))
+      try lane.reserve(max(Self.bytes, count.roundedUp(to: Self.bytes)))
+      let wanted = min(lane.buffer.count, (end - offset).roundedUp(to: RecordHeader.leastAlignBytes))
       range = 0..<0
-      let got = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<wanted]), at: offset)
+      let got = try lane.read(0..<wanted, of: file, at: offset, deadlineMs: deadlineMs)
       range = offset..<offset + got
       guard got >= count else { return nil }
     }
     let start = offset - range.lowerBound
-    return UnsafeRawBufferPointer(rebasing: buffer.bytes[start..<start + count])
+    return UnsafeRawBufferPointer(rebasing: lane.buffer[start..<start + count])
   }
 
-  private static func allocate(_ bytes: Int) throws(SpillError) -> AlignedBuffer {
-    guard let buffer = AlignedBuffer(bytes: bytes) else {
-      throw .io(operation: "allocation", file: "scan window", errno: 12)
+  /// Writes what the window holds at its place once more: for a recovered tail.
+  mutating func rewrite(
+    of file: any SpillFile, at offset: Int, count: Int
+  ) throws(SpillError) {
+    let start = offset - range.lowerBound
+    try lane.write(start..<start + count, to: file, at: offset, deadlineMs: deadlineMs)
+  }
+}
+
+extension SpillError {
+  /// After these the lane, or the memory, is not to be had: there is no going on at the next sector.
+  var isFatalToScan: Bool {
+    switch self {
+    case .timedOut, .busy, .closed: true
+    case .io(operation: "allocation", _, _): true
+    default: false
     }
-    return buffer
   }
 }

@@ -2,108 +2,94 @@ import Synchronization
 import TierCore
 
 extension Spill {
-  /// Appends records that lie one after the other in `buffer`, in as many pieces as segments they touch. What cannot be
-  /// placed is answered; after a failure nothing more of the batch is tried.
-  func append(
-    _ records: [EncodedRecord], in buffer: UnsafeMutableRawBufferPointer, _ outcomes: inout [WriteOutcome?],
-    _ pieces: inout [Piece]
-  ) {
-    appender.lock.lock()
-    defer { appender.lock.unlock() }
-    var rest = records[...]
-    while let first = rest.first {
-      do throws(SpillError) {
-        guard let segment = try segmentWithRoom(first.header.recordBytes) else {
-          for record in rest { outcomes[record.block] = .full }
-          return
+  /// Gives as many of `records` as fit, at least one, their places in the segment, and writes their headers in the
+  /// buffer. Answers them, where they lie in the buffer, and where they go. One caller a segment at a time.
+  func stamp(
+    _ records: ArraySlice<EncodedRecord>, for segment: Segment, in buffer: UnsafeMutableRawBufferPointer, renewing: Bool
+  ) -> (piece: Piece, range: Range<Int>, offset: Int) {
+    state.withLock { state in
+      let start = segment.writtenExtent
+      var placed: [EncodedRecord] = []
+      var bytes = 0
+      for record in records {
+        guard bytes + record.header.recordBytes <= segment.room(records: placed.count + 1) else { break }
+        var record = record
+        record.header.segment = segment.number
+        record.header.offset = start + bytes
+        record.header.durableExtent = segment.durableExtent
+        if renewing {
+          record.header.generation = state.nextGeneration
+          state.nextGeneration += 1
         }
-        let piece = try appendPiece(of: rest, in: buffer, to: segment, renewing: true)
-        rest = rest.dropFirst(piece.records.count)
-        pieces.append(piece)
-      } catch {
-        for record in rest { outcomes[record.block] = .failed(error) }
-        return
+        bytes += record.header.recordBytes
+        placed.append(record)
       }
-    }
-  }
-
-  /// Writes as many of `records` as the segment has room for, at least one, with one call. With the appender's lock.
-  func appendPiece(
-    of records: ArraySlice<EncodedRecord>, in buffer: UnsafeMutableRawBufferPointer, to segment: Segment,
-    renewing: Bool
-  ) throws(SpillError) -> Piece {
-    let (start, room, durable) = state.withLock { _ in
-      (segment.writtenExtent, segment.freeBytes, segment.durableExtent)
-    }
-    var placed: [EncodedRecord] = []
-    var bytes = 0
-    for record in records {
-      guard bytes + record.header.recordBytes <= room else { break }
-      var record = record
-      record.header.segment = segment.number
-      record.header.offset = start + bytes
-      record.header.durableExtent = durable
-      bytes += record.header.recordBytes
-      placed.append(record)
-    }
-    if renewing { stampGenerations(&placed) }
-    for record in placed {
-      record.header.encode(
-        into: UnsafeMutableRawBufferPointer(
-          rebasing: buffer[record.bufferOffset..<record.bufferOffset + RecordHeader.headerBytes]))
-    }
-    let from = records.first?.bufferOffset ?? 0
-    do throws(SpillError) {
-      try segment.file.write(UnsafeRawBufferPointer(rebasing: buffer[from..<from + bytes]), at: start)
-    } catch {
-      condemn(segment, error)
-      throw error
-    }
-    state.withLock { _ in
+      for record in placed {
+        record.header.encode(
+          into: UnsafeMutableRawBufferPointer(
+            rebasing: buffer[record.bufferOffset..<record.bufferOffset + RecordHeader.headerBytes]))
+        segment.entries.append(FooterEntry(record.header))
+      }
       segment.writtenExtent = start + bytes
-      segment.writers += 1
+      let from = records.first?.bufferOffset ?? 0
+      return (Piece(segment: segment, end: start + bytes, records: placed), from..<from + bytes, start)
     }
-    return Piece(segment: segment, end: start + bytes, records: placed)
   }
 
-  private func stampGenerations(_ records: inout [EncodedRecord]) {
-    let first = state.withLock { state in
-      defer { state.nextGeneration += UInt64(records.count) }
-      return state.nextGeneration
+  /// The segment at the log's end with room for a record: the open one, or the next. Nil where there is no space under
+  /// the cap. With the appender's lock.
+  func segmentWithRoom(_ recordBytes: Int) throws(SpillError) -> Segment? {
+    if let segment = appender.segment {
+      if state.withLock({ _ in segment.room(records: 1) >= recordBytes }) { return segment }
+      appender.segment = nil
+      fill(segment)
     }
-    for i in records.indices { records[i].header.generation = first + UInt64(i) }
-  }
-
-  /// The segment at the log's end with room for a record: the open one, a new one, or one freed by moving live records
-  /// together. Nil where there is no space under the cap. With the appender's lock.
-  private func segmentWithRoom(_ recordBytes: Int) throws(SpillError) -> Segment? {
-    var passesLeft = state.withLock { $0.segments.count }
-    retryRemovals()
-    while true {
-      if let segment = openSegment(withRoom: recordBytes) { return segment }
-      if state.withLock({ $0.creatableSegments(moving: false) > 0 }) {
-        sealOpenSegment()
-        appender.segment = try createSegment()
-        continue
+    // One that was half filled by moved records may lack the room: the next will not.
+    for _ in 0..<2 {
+      guard let segment = try nextSegment() else { return nil }
+      if state.withLock({ _ in segment.room(records: 1) >= recordBytes }) {
+        appender.segment = segment
+        return segment
       }
-      guard passesLeft > 0, try reclaimSegment(worthwhile: true) else { return nil }
-      passesLeft -= 1
+      fill(segment)
+    }
+    return nil
+  }
+
+  /// Nothing more is appended; the keeper seals it.
+  func fill(_ segment: Segment) {
+    state.withLock { state in
+      segment.isFull = true
+      segment.needsFooter = segment.condemned == nil && !segment.isRetired
+      state.retireEmpty()
     }
   }
 
-  func openSegment(withRoom recordBytes: Int) -> Segment? {
-    guard let segment = appender.segment else { return nil }
-    return state.withLock { _ in segment.freeBytes >= recordBytes } ? segment : nil
+  private func nextSegment() throws(SpillError) -> Segment? {
+    let ready = state.withLock { state in
+      defer { state.ready = nil }
+      return state.ready
+    }
+    if let ready {
+      wakeKeeper()
+      return ready
+    }
+    if keeper.isRunning { return try keeper.ask(timeoutMs: options.waitMs) }
+    guard keeper.gate.enter(timeoutMs: options.waitMs) else { throw .busy(waitedMs: options.waitMs) }
+    defer { keeper.gate.leave() }
+    return try provideSegment()
   }
 
   /// Syncs each piece's segment, publishes what is durable, and answers for each record.
   func commitAndPublish(_ pieces: [Piece], _ outcomes: inout [WriteOutcome?]) {
     for piece in pieces {
-      let failure = commit(piece.segment, upTo: piece.end)
+      let failure = piece.failure ?? commit(piece.segment, upTo: piece.end)
       state.withLock { state in
         piece.segment.writers -= 1
         for record in piece.records {
           if let failure {
+            // It may be on disk all the same, and must not turn up as what was never durable.
+            state.bury(record.header.key, Entry(record.header))
             outcomes[record.block] = .failed(failure)
             continue
           }
@@ -113,10 +99,10 @@ extension Spill {
           state.counters.writtenOriginalBytes += record.header.layout.payloadBytes
           state.counters.writtenStoredBytes += record.header.recordBytes
         }
-        if failure == nil { state.lastError = nil }
+        if failure == nil { state.writeFault = nil }
       }
     }
-    remove(state.withLock { $0.retireEmpty() })
+    state.withLock { $0.retireEmpty() }
   }
 
   /// Makes the segment durable up to `end`, sharing the sync with whoever wrote before it began. Nil, or why not.
@@ -124,13 +110,15 @@ extension Spill {
     segment.commitLock.lock()
     defer { segment.commitLock.unlock() }
     let (isDurable, condemned, target) = state.withLock { _ in
-      (segment.durableExtent >= end, segment.condemned, segment.writtenExtent)
+      (segment.durableExtent >= end, segment.condemned, segment.completedExtent)
     }
     if isDurable { return nil }
     if let condemned { return condemned }
     let startNs = MonotonicClock.nowNs()
     do throws(SpillError) {
-      try segment.file.syncData()
+      try sync(segment)
+      // A file without a name keeps nothing over a restart, however well it is synced.
+      guard try segment.file.status().isLinked else { throw .directoryGone(directory: disk.name) }
     } catch {
       condemn(segment, error)
       return error
@@ -143,15 +131,26 @@ extension Spill {
     return nil
   }
 
+  private func sync(_ segment: Segment) throws(SpillError) {
+    let pins = SegmentPins(self)
+    state.withLock { _ in pins.add(segment) }
+    try lanes.withLane(bytes: 0, pins: pins) { lane throws(SpillError) in
+      try lane.sync(segment.file, deadlineMs: options.deadlineMs)
+    }
+  }
+
   /// After a failed write or sync nothing is known of what was written since the last good sync: nothing more is tried
-  /// on the segment, and only what was durable before is served.
-  private func condemn(_ segment: Segment, _ error: SpillError) {
+  /// on the segment. What was durable before is served, and moved elsewhere by the keeper.
+  func condemn(_ segment: Segment, _ error: SpillError) {
     state.withLock { state in
       guard segment.condemned == nil else { return }
       segment.condemned = error
-      segment.isSealed = true
+      segment.isFull = true
+      segment.needsFooter = false
+      segment.entries = []
       state.counters.condemnedSegments += 1
-      state.lastError = error
+      state.writeFault = error
     }
+    wakeKeeper()
   }
 }

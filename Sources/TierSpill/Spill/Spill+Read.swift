@@ -1,58 +1,94 @@
 import Synchronization
 public import TierCore
 
+/// A block wanted from disk. `destination` is exactly `layout.payloadBytes`, and the caller's alone until `read` returns.
+public struct BlockRead {
+  public let key: BlockKey
+  public let layout: BlockLayout
+  public let destination: UnsafeMutableRawBufferPointer
+
+  public init(key: BlockKey, layout: BlockLayout, destination: UnsafeMutableRawBufferPointer) {
+    self.key = key
+    self.layout = layout
+    self.destination = destination
+  }
+}
+
 extension Spill {
-  /// Reads the block into `destination`, exactly `layout.payloadBytes`: its record's identity, the checksum of the
-  /// stored bytes before they are decoded and of the original bytes after are all verified.
+  /// Reads one block.
   public func read(
     key: BlockKey, layout: BlockLayout, into destination: UnsafeMutableRawBufferPointer
   ) -> ReadOutcome {
-    guard destination.count == layout.payloadBytes else {
-      return .failed(.wrongLength(bytes: destination.count, expectedBytes: layout.payloadBytes))
-    }
+    read(batch: [BlockRead(key: key, layout: layout, destination: destination)])[0]
+  }
+
+  /// Reads blocks and answers, in their order, what became of each. A record's identity, the checksum of its stored bytes
+  /// before they are decoded and of the original bytes after are all verified. Records that lie together are read
+  /// together, and decoded while others are being read. Destinations are written by the caller's thread alone: a read
+  /// that was given up leaves them as they are.
+  public func read(batch: [BlockRead]) -> [ReadOutcome] { read(batch: batch, for: .reader) }
+
+  /// Who wants the blocks: a verification tells the owner of what it finds lost.
+  enum ReadPurpose { case reader, verification }
+
+  func read(batch: [BlockRead], for purpose: ReadPurpose) -> [ReadOutcome] {
     let startNs = MonotonicClock.nowNs()
-    guard let (entry, segment) = pin(key, layout) else {
-      return state.withLock { state in
-        state.counters.missingReads += 1
-        return state.isClosed ? .failed(.closed) : .missing
+    let pins = SegmentPins(self)
+    var outcomes = [ReadOutcome?](repeating: nil, count: batch.count)
+    let found = locate(batch, pins, &outcomes)
+    if found.isEmpty {
+      pins.release()
+    } else {
+      var run = ReadRun(self, batch: batch, found: found)
+      do throws(SpillError) {
+        try lanes.withLane(bytes: run.bufferBytes, pins: pins) { lane throws(SpillError) in
+          run.play(on: lane, &outcomes)
+        }
+      } catch {
+        for item in found where outcomes[item.index] == nil { outcomes[item.index] = .failed(error) }
       }
     }
-    defer { unpin(segment) }
-    let outcome: ReadOutcome
-    do throws(SpillError) {
-      outcome = try pool.withBuffer(bytes: entry.recordBytes + BlockCodec.scratchBytes(layout)) {
-        buffer throws(SpillError) in
-        let record = UnsafeMutableRawBufferPointer(rebasing: buffer[..<entry.recordBytes])
-        let got = try segment.file.read(into: record, at: entry.offset)
-        guard got == record.count else { return .corrupt("the segment file ends inside the record") }
-        let scratch = UnsafeMutableRawBufferPointer(rebasing: buffer[entry.recordBytes...])
-        return verify(UnsafeRawBufferPointer(record), key, entry, segment, into: destination, scratch: scratch)
-      }
-    } catch {
-      outcome = .failed(error)
-    }
-    account(outcome, key, entry, startNs: startNs)
-    return outcome
+    let final = outcomes.map { $0 ?? .failed(.closed) }
+    account(final, found, batch, purpose, startNs: startNs)
+    return final
   }
 
-  /// Finds the record and keeps its file from being closed.
-  private func pin(_ key: BlockKey, _ layout: BlockLayout) -> (Entry, Segment)? {
+  /// Finds the records and keeps their files from being closed.
+  private func locate(
+    _ batch: [BlockRead], _ pins: SegmentPins, _ outcomes: inout [ReadOutcome?]
+  ) -> [ReadItem] {
     state.withLock { state in
-      guard !state.isClosed, let entry = state.index[key], entry.layout == layout,
-        let segment = state.segments[entry.segment]
-      else { return nil }
-      segment.readers += 1
-      return (entry, segment)
+      var found: [ReadItem] = []
+      for (i, read) in batch.enumerated() {
+        if read.destination.count != read.layout.payloadBytes {
+          outcomes[i] = .failed(
+            .wrongLength(bytes: read.destination.count, expectedBytes: read.layout.payloadBytes))
+        } else if state.isClosed {
+          outcomes[i] = .failed(.closed)
+        } else if let entry = state.index[read.key], entry.layout == read.layout,
+          let segment = state.segments[entry.segment]
+        {
+          pins.add(segment)
+          found.append(ReadItem(index: i, entry: entry, segment: segment))
+        } else {
+          outcomes[i] = .missing
+          state.counters.missingReads += 1
+        }
+      }
+      return found
     }
   }
 
-  func unpin(_ segment: Segment) {
-    state.withLock { _ in segment.readers -= 1 }
-    closeIfUnused(segment)
+  func unpin(_ segments: [Segment]) {
+    let isNews = state.withLock { state in
+      for segment in segments { segment.readers -= 1 }
+      return segments.contains { ($0.isUnlinked || state.isClosed) && $0.isIdle }
+    }
+    if isNews { wakeKeeper() }
   }
 
   /// Everything that makes the bytes in `record` the block's own.
-  private func verify(
+  func verify(
     _ record: UnsafeRawBufferPointer, _ key: BlockKey, _ entry: Entry, _ segment: Segment,
     into destination: UnsafeMutableRawBufferPointer, scratch: UnsafeMutableRawBufferPointer
   ) -> ReadOutcome {
@@ -75,25 +111,34 @@ extension Spill {
     return .ok(checksum: header.originalChecksum)
   }
 
-  private func account(_ outcome: ReadOutcome, _ key: BlockKey, _ entry: Entry, startNs: UInt64) {
-    let empty = state.withLock { state -> [Segment] in
-      switch outcome {
-      case .ok:
-        state.counters.readBlocks += 1
-        state.counters.readOriginalBytes += entry.layout.payloadBytes
-        state.counters.readLatency.add(ns: MonotonicClock.nowNs() - startNs)
-        if entry.isSuspect { state.setSuspect(key, entry, false) }
-      case .missing: break
-      case .corrupt:
-        state.counters.corruptReads += 1
-        state.forget(key, ifAt: entry)
-        return state.retireEmpty()
-      case .failed(let error):
-        state.counters.failedReads += 1
-        if case .io = error { state.setSuspect(key, entry, true) }
+  private func account(
+    _ outcomes: [ReadOutcome], _ found: [ReadItem], _ batch: [BlockRead], _ purpose: ReadPurpose, startNs: UInt64
+  ) {
+    guard !found.isEmpty else { return }
+    state.withLock { state in
+      if purpose == .reader { state.counters.readLatency.add(ns: MonotonicClock.nowNs() - startNs) }
+      for item in found {
+        let key = batch[item.index].key
+        switch outcomes[item.index] {
+        case .ok:
+          if purpose == .reader {
+            state.counters.readBlocks += 1
+            state.counters.readOriginalBytes += item.entry.layout.payloadBytes
+          }
+          state.readFault = nil
+          if item.entry.isSuspect { state.setSuspect(key, item.entry, false) }
+        case .missing: break
+        case .corrupt:
+          state.counters.corruptReads += 1
+          if purpose == .reader { state.forget(key, ifAt: item.entry) } else { state.lose(key, ifAt: item.entry) }
+        case .failed(let error):
+          state.counters.failedReads += 1
+          state.readFault = error
+          if error.isOfTheDisk { state.setSuspect(key, item.entry, true) }
+        }
       }
-      return []
+      state.retireEmpty()
     }
-    remove(empty)
+    if !keeper.isRunning { wakeKeeper() }
   }
 }

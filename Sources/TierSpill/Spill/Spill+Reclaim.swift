@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import TierCore
 
@@ -5,86 +6,117 @@ extension Spill {
   /// Changes the cap. The segment size follows it for new segments. Lowered below what the files take, the old cap
   /// bounds them until enough is forgotten and reclaimed; nothing is dropped, writes answer `full` meanwhile.
   public func setCap(_ capBytes: Int) throws(SpillError) {
-    let lowered = try state.withLock { state throws(SpillError) in
+    try state.withLock { state throws(SpillError) in
       let segmentBytes = try SegmentSize.choose(
         capBytes: capBytes - state.foreignBytes, asked: options.segmentBytes, besides: state.foreignBytes)
-      let lowered = capBytes < state.capBytes
       state.ceilingBytes = max(capBytes, min(max(state.capBytes, state.ceilingBytes), state.usedBytes + segmentBytes))
       state.capBytes = capBytes
       state.segmentBytes = segmentBytes
-      return lowered
     }
-    if lowered { try reclaim() }
+    wakeKeeper()
   }
 
   /// Moves live records together and gives files back until a write would find space, or nothing more can be gained.
-  /// Answers the bytes given back.
+  /// The keeper does so by itself, in time; this waits for it. Answers the bytes given back.
   @discardableResult
   public func reclaim() throws(SpillError) -> Int {
-    appender.lock.lock()
-    defer { appender.lock.unlock() }
-    retryRemovals()
+    guard keeper.gate.enter(timeoutMs: options.waitMs) else { throw .busy(waitedMs: options.waitMs) }
+    defer { keeper.gate.leave() }
+    sealFull()
+    removeRetired()
     let before = state.withLock { $0.fileBytes }
     var passesLeft = state.withLock { $0.segments.count }
     while passesLeft > 0, state.withLock({ !$0.isClosed && $0.creatableSegments(moving: false) == 0 }) {
-      guard try reclaimSegment(worthwhile: false) else { break }
+      guard try reclaimSegment(.any) else { break }
       passesLeft -= 1
     }
     return max(0, before - state.withLock { $0.fileBytes })
   }
 
-  /// Moves the live records of the segment with the most dead bytes to the log's end and removes it. False where no
-  /// segment is worth it or fits. With the appender's lock.
-  func reclaimSegment(worthwhile: Bool) throws(SpillError) -> Bool {
-    guard let victim = pickVictim(worthwhile: worthwhile) else { return waitForReaders() }
-    defer { unpin(victim) }
-    guard try moveLiveRecords(of: victim) else { return false }
-    let isRetired = state.withLock { state in
-      // What is still there did not verify when it was to be moved: it is lost, and said so.
-      for (key, entry) in state.index where victim.liveRecords > 0 && entry.segment == victim.number {
-        _ = state.forget(key)
-        state.counters.lostWhileMoving += 1
+  /// How much must be dead in a segment for moving the rest to be worth it.
+  enum Gain {
+    case any
+    /// A write waits for space: at most 31 bytes are moved to gain one.
+    case worthwhile
+    /// Ahead of need.
+    case plenty
+
+    var leastDeadShare: Int {
+      switch self {
+      case .any: Int.max
+      case .worthwhile: 32
+      case .plenty: 6
       }
-      defer { victim.isRetired = true }
-      state.counters.reclaimedSegments += 1
-      return victim.isRetired
     }
-    if !isRetired { remove([victim]) }
+  }
+
+  /// The next segment for the log's end: a new one, or one that moved records have half filled. Reclaims where that is
+  /// what it takes. Nil where there is no space under the cap. Behind the keeper's gate.
+  func provideSegment() throws(SpillError) -> Segment? {
+    sealFull()
+    removeRetired()
+    var passesLeft = state.withLock { $0.segments.count }
+    var waitsLeft = 100
+    while true {
+      if let segment = try createSegment(moving: false) { return segment }
+      if passesLeft > 0, try reclaimSegment(.worthwhile) {
+        passesLeft -= 1
+      } else if waitsLeft > 0, state.withLock({ $0.segments.values.contains { $0.isUnlinked } }) {
+        // Space is about to come free: a removed segment's last reader is on its way.
+        waitsLeft -= 1
+        lanes.recycle()
+        usleep(2000)
+        removeRetired()
+      } else {
+        return keeper.takeSegment()
+      }
+    }
+  }
+
+  /// Moves the live records of the segment with the most dead bytes to the end of the keeper's log and removes it. False
+  /// where no segment is worth it or fits. Behind the keeper's gate.
+  func reclaimSegment(_ gain: Gain) throws(SpillError) -> Bool {
+    let pins = SegmentPins(self)
+    guard let victim = pickVictim(gain, pins) else { return false }
+    defer { pins.release() }
+    guard try moveLiveRecords(of: victim) else { return false }
+    state.withLock { state in
+      // What is still there did not verify when it was to be moved: it is lost, and said so.
+      if victim.liveRecords > 0 {
+        for (key, entry) in state.index where entry.segment == victim.number {
+          state.lose(key, ifAt: entry)
+          state.counters.lostWhileMoving += 1
+        }
+      }
+      state.counters.reclaimedSegments += 1
+      state.retire(victim)
+    }
+    pins.release()
+    removeRetired()
     return true
   }
 
-  /// With a reader's hold on it. Foreground passes skip segments with less than 1/32 dead: that bounds what a write may
-  /// have to move to gain a byte.
-  private func pickVictim(worthwhile: Bool) -> Segment? {
-    let openRoom = appender.segment
-    return state.withLock { state in
+  /// With a reader's hold on it. Condemned segments first: what was durable there should not depend on them.
+  private func pickVictim(_ gain: Gain, _ pins: SegmentPins) -> Segment? {
+    state.withLock { state in
       let room =
-        state.creatableSegments(moving: true) * (state.segmentBytes - disk.alignBytes)
-        + (openRoom?.freeBytes ?? 0)
-      let victim = state.segments.values
-        .filter {
-          $0.isSealed && !$0.isRetired && !$0.isUnmovable && $0.writers == 0 && $0.liveBytes <= room
-            && $0.deadBytes > (worthwhile ? $0.fileBytes / 32 : 0)
-        }
+        state.creatableSegments(moving: true) * (state.segmentBytes - 2 * disk.alignBytes)
+        + (keeper.segment?.room(records: 1) ?? 0)
+      let movable = state.segments.values.filter {
+        $0.isFull && !$0.isRetired && !$0.isUnmovable && !$0.isUnscanned && $0.writers == 0 && $0.liveBytes <= room
+      }
+      let victim =
+        movable.filter { $0.condemned != nil }.min { $0.number < $1.number }
+        ?? movable.filter { $0.deadBytes > (gain == .any ? 0 : $0.fileBytes / gain.leastDeadShare) }
         .max { ($0.deadBytes, $1.number) < ($1.deadBytes, $0.number) }
-      victim?.readers += 1
+      if let victim { pins.add(victim) }
       return victim
     }
-  }
-
-  /// Space may be about to come free: a removed segment's last reader is on its way. Whether it came.
-  private func waitForReaders() -> Bool {
-    func isPending() -> Bool { state.withLock { $0.segments.values.contains { $0.isUnlinked } } }
-    guard isPending() else { return false }
-    freed.lock()
-    defer { freed.unlock() }
-    return freed.wait(timeoutMs: min(options.waitMs, 1000)) { !isPending() }
   }
 }
 
 /// Live records on their way from one segment to another.
 private struct Moves {
-  let buffer: AlignedBuffer
   var records: [EncodedRecord] = []
   var sources: [Entry] = []
   var usedBytes = 0
@@ -97,27 +129,32 @@ extension Spill {
   /// copied by then counts, the segment stays.
   private func moveLiveRecords(of victim: Segment) throws(SpillError) -> Bool {
     guard state.withLock({ _ in victim.liveRecords > 0 }) else { return true }
-    guard let buffer = AlignedBuffer(bytes: ScanWindow.leastBytes) else {
-      throw .io(operation: "allocation", file: "reclaim buffer", errno: 12)
-    }
-    var moves = Moves(buffer: buffer)
-    var window = try ScanWindow()
-    let scanner = SegmentScanner(
-      file: victim.file, number: victim.number, store: store, alignBytes: victim.header.alignBytes,
-      fileBytes: state.withLock { _ in victim.writtenExtent })
-    var failure: SpillError?
+    let (number, end) = state.withLock { _ in (victim.number, victim.writtenExtent) }
+    let pins = SegmentPins(self)
+    state.withLock { _ in pins.add(victim) }
+    var moves = Moves()
     var readErrors = 0
+    var failure: SpillError?
     do throws(SpillError) {
-      let summary = try scanner.scan(through: &window) { header, record throws(SpillError) in
-        guard let source = liveEntry(header, victim), !moves.isFull else { return }
-        try collect(header, record, source, &moves)
+      readErrors = try lanes.withLane(bytes: ScanWindow.bytes, pins: pins) {
+        source throws(SpillError) in
+        var window = ScanWindow(source, deadlineMs: options.deadlineMs)
+        let scanner = SegmentScanner(
+          file: victim.file, number: number, store: store, alignBytes: victim.header.alignBytes, fileBytes: end)
+        return try lanes.withLane(bytes: ScanWindow.bytes) { target throws(SpillError) in
+          let summary = try scanner.scan(through: &window) { header, record throws(SpillError) in
+            guard let entry = liveEntry(header, victim), !moves.isFull else { return }
+            try collect(header, record, entry, target, &moves)
+          }
+          try flush(target, &moves)
+          return summary.readErrors
+        }
       }
-      readErrors = summary.readErrors
-      try flush(&moves)
     } catch {
       failure = error
     }
     failure = settle(moves) ?? failure
+    if readErrors > 0 || failure != nil, victim.condemned != nil { state.withLock { _ in victim.isUnmovable = true } }
     if readErrors > 0 { state.withLock { _ in victim.isUnmovable = true } }
     if let failure { throw failure }
     return !moves.isFull && readErrors == 0
@@ -133,20 +170,14 @@ extension Spill {
   }
 
   private func collect(
-    _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ source: Entry, _ moves: inout Moves
+    _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ source: Entry, _ lane: any IOLane, _ moves: inout Moves
   ) throws(SpillError) {
     var header = header
     // The target's alignment may differ from the victim's where the device changed.
     header.recordBytes = RecordHeader.recordBytes(stored: header.storedBytes, alignBytes: disk.alignBytes)
-    if header.recordBytes > moves.buffer.bytes.count - moves.usedBytes { try flush(&moves) }
-    if header.recordBytes > moves.buffer.bytes.count {
-      guard let larger = AlignedBuffer(bytes: header.recordBytes) else {
-        throw .io(operation: "allocation", file: "reclaim buffer", errno: 12)
-      }
-      moves = Moves(buffer: larger, pieces: moves.pieces, isFull: moves.isFull)
-    }
-    let place = UnsafeMutableRawBufferPointer(
-      rebasing: moves.buffer.bytes[moves.usedBytes..<moves.usedBytes + header.recordBytes])
+    if header.recordBytes > lane.buffer.count - moves.usedBytes { try flush(lane, &moves) }
+    try lane.reserve(header.recordBytes)
+    let place = lane.bytes(moves.usedBytes..<moves.usedBytes + header.recordBytes)
     let contentBytes = RecordHeader.headerBytes + header.storedBytes
     place.copyMemory(from: UnsafeRawBufferPointer(rebasing: record[..<contentBytes]))
     UnsafeMutableRawBufferPointer(rebasing: place[contentBytes...]).initializeMemory(as: UInt8.self, repeating: 0)
@@ -156,42 +187,57 @@ extension Spill {
   }
 
   /// Appends what was collected.
-  private func flush(_ moves: inout Moves) throws(SpillError) {
+  private func flush(_ lane: any IOLane, _ moves: inout Moves) throws(SpillError) {
     var rest = moves.records[...]
     moves.records = []
     moves.usedBytes = 0
     while let first = rest.first, !moves.isFull {
-      if openSegment(withRoom: first.header.recordBytes) == nil {
-        let fits = state.withLock { state in
-          state.creatableSegments(moving: true) > 0
-            && first.header.recordBytes <= state.segmentBytes - disk.alignBytes
-        }
-        guard fits else {
-          moves.isFull = true
-          return
-        }
-        sealOpenSegment()
-        appender.segment = try createSegment()
-      }
-      guard let segment = openSegment(withRoom: first.header.recordBytes) else {
+      guard let segment = try movingSegment(withRoom: first.header.recordBytes) else {
         moves.isFull = true
         return
       }
-      let piece = try appendPiece(of: rest, in: moves.buffer.bytes, to: segment, renewing: false)
+      let (piece, range, offset) = stamp(rest, for: segment, in: lane.buffer, renewing: false)
+      state.withLock { _ in segment.writers += 1 }
+      var written = piece
+      do throws(SpillError) {
+        try lane.write(range, to: segment.file, at: offset, deadlineMs: options.deadlineMs)
+        state.withLock { _ in segment.completedExtent = piece.end }
+      } catch {
+        condemn(segment, error)
+        written.failure = error
+      }
+      moves.pieces.append(written)
+      if let failure = written.failure { throw failure }
       rest = rest.dropFirst(piece.records.count)
-      moves.pieces.append(piece)
     }
+  }
+
+  private func movingSegment(withRoom recordBytes: Int) throws(SpillError) -> Segment? {
+    func hasRoom(_ segment: Segment) -> Bool {
+      state.withLock { _ in segment.room(records: 1) >= recordBytes }
+    }
+    if let segment = keeper.segment {
+      if hasRoom(segment) { return segment }
+      keeper.segment = nil
+      fill(segment)
+    }
+    guard let segment = try createSegment(moving: true) else { return nil }
+    keeper.segment = segment
+    return hasRoom(segment) ? segment : nil
   }
 
   /// Syncs the targets and points the index to the copies that are durable. The others' originals stay what counts.
   private func settle(_ moves: Moves) -> SpillError? {
     var failure: SpillError?
     for piece in moves.pieces {
-      let pieceFailure = commit(piece.segment, upTo: piece.end)
+      let pieceFailure = piece.failure ?? commit(piece.segment, upTo: piece.end)
       failure = failure ?? pieceFailure
       state.withLock { state in
         piece.segment.writers -= 1
-        guard pieceFailure == nil else { return }
+        guard pieceFailure == nil else {
+          for record in piece.records { state.bury(record.header.key, Entry(record.header)) }
+          return
+        }
         for record in piece.records {
           state.relocate(record.header.key, from: moves.sources[record.block], to: Entry(record.header))
           state.counters.movedRecords += 1
@@ -199,7 +245,7 @@ extension Spill {
         }
       }
     }
-    remove(state.withLock { $0.retireEmpty() })
+    state.withLock { $0.retireEmpty() }
     return failure
   }
 }

@@ -1,18 +1,22 @@
 import Synchronization
 import TierCore
 
+// Making, sealing and removing segment files: the keeper's work, behind its gate.
 extension Spill {
-  /// A new segment: its space is counted before it is taken, its header and its name are durable before it is used.
-  /// With the appender's lock.
-  func createSegment() throws(SpillError) -> Segment {
-    let header = state.withLock { state in
+  /// A new segment; nil where the cap has no room. Its space is counted before it is taken, its header and its name are
+  /// durable before it is used.
+  func createSegment(moving: Bool) throws(SpillError) -> Segment? {
+    let header = state.withLock { state -> SegmentHeader? in
+      guard state.creatableSegments(moving: moving) > 0, !state.isClosed else { return nil }
       defer {
         state.nextSegment += 1
         state.fileBytes += state.segmentBytes
       }
       return SegmentHeader(
-        store: store, number: state.nextSegment, segmentBytes: state.segmentBytes, alignBytes: disk.alignBytes)
+        store: store, number: state.nextSegment, segmentBytes: state.segmentBytes,
+        firstGeneration: state.nextGeneration, alignBytes: disk.alignBytes)
     }
+    guard let header else { return nil }
     let unfinished = SegmentName.unfinished(header.number)
     let file: any SpillFile
     do throws(SpillError) {
@@ -20,23 +24,22 @@ extension Spill {
     } catch {
       state.withLock { state in
         state.fileBytes -= header.segmentBytes
-        state.lastError = error
+        state.writeFault = error
       }
       throw error
     }
     var name = unfinished
     do throws(SpillError) {
-      let bytes = UnsafeMutableRawBufferPointer(rebasing: appender.headerBuffer.bytes[..<header.alignBytes])
-      bytes.initializeMemory(as: UInt8.self, repeating: 0)
-      header.encode(into: bytes)
-      try file.write(UnsafeRawBufferPointer(bytes), at: 0)
-      try file.syncData()
+      try writeHeader(header, to: file)
       try disk.rename(unfinished, to: SegmentName.of(header.number))
       name = SegmentName.of(header.number)
       try disk.syncDirectory()
     } catch {
       file.close()
-      abandon(Leftover(name: name, bytes: header.segmentBytes, segment: nil), error)
+      state.withLock { state in
+        state.leftovers.append(Leftover(name: name, bytes: header.segmentBytes, segment: nil))
+        state.writeFault = error
+      }
       throw error
     }
     let segment = Segment(header: header, file: file, fileBytes: header.segmentBytes, extent: header.alignBytes)
@@ -44,53 +47,71 @@ extension Spill {
     return segment
   }
 
-  private func abandon(_ leftover: Leftover, _ error: SpillError) {
-    state.withLock { state in
-      state.leftovers.append(leftover)
-      state.lastError = error
+  private func writeHeader(_ header: SegmentHeader, to file: any SpillFile) throws(SpillError) {
+    try lanes.withLane(bytes: header.alignBytes) { lane throws(SpillError) in
+      let bytes = lane.bytes(0..<header.alignBytes)
+      bytes.initializeMemory(as: UInt8.self, repeating: 0)
+      header.encode(into: bytes)
+      try lane.write(0..<header.alignBytes, to: file, at: 0, deadlineMs: options.deadlineMs)
+      try lane.sync(file, deadlineMs: options.deadlineMs)
     }
-    retryRemovals()
   }
 
-  /// Ends the open segment and gives its unused space back. With the appender's lock.
-  func sealOpenSegment() {
-    guard let segment = appender.segment else { return }
-    appender.segment = nil
-    let extent = state.withLock { _ in
-      segment.isSealed = true
-      return segment.condemned == nil ? segment.writtenExtent : segment.fileBytes
+  /// Seals every full segment that nobody writes to any more. Whether there was one.
+  @discardableResult
+  func sealFull() -> Bool {
+    let pins = SegmentPins(self)
+    let due = state.withLock { state in
+      let due = state.segments.values.filter {
+        $0.needsFooter && $0.writers == 0 && $0.condemned == nil && !$0.isRetired
+      }
+      for segment in due {
+        segment.needsFooter = false
+        pins.add(segment)
+      }
+      return due
     }
-    guard extent < segment.fileBytes else { return }
+    for segment in due.sorted(by: { $0.number < $1.number }) { seal(segment) }
+    pins.release()
+    return !due.isEmpty
+  }
+
+  /// Ends a full segment with its footer and gives its unused space back.
+  private func seal(_ segment: Segment) {
+    // What the footer names is durable before the footer can be read.
+    if commit(segment, upTo: state.withLock({ _ in segment.writtenExtent })) != nil { return }
+    let footer = state.withLock { _ in
+      SegmentFooter(
+        store: store, segment: segment.number, alignBytes: segment.header.alignBytes, extent: segment.writtenExtent,
+        highestGeneration: segment.entries.reduce(0) { max($0, $1.generation) }, entries: segment.entries)
+    }
+    let pins = SegmentPins(self)
+    state.withLock { _ in pins.add(segment) }
+    let end = footer.extent + footer.fileBytes
     do throws(SpillError) {
-      try segment.file.truncate(to: extent)
+      try lanes.withLane(bytes: footer.fileBytes, pins: pins) { lane throws(SpillError) in
+        try footer.write(to: segment.file, lane, deadlineMs: options.deadlineMs)
+        if end < segment.fileBytes { try segment.file.truncate(to: end) }
+        try lane.sync(segment.file, deadlineMs: options.deadlineMs)
+      }
       state.withLock { state in
-        state.fileBytes -= segment.fileBytes - extent
-        segment.fileBytes = extent
+        state.fileBytes -= segment.fileBytes - end
+        segment.fileBytes = end
+        segment.entries = []
       }
     } catch {
-      // The space stays counted; the records are not concerned.
-      state.withLock { $0.lastError = error }
+      condemn(segment, error)
     }
   }
 
-  /// Removes the files of segments just retired.
-  func remove(_ segments: [Segment]) {
-    guard !segments.isEmpty else { return }
-    state.withLock { state in
-      state.leftovers += segments.map { segment in
-        Leftover(name: SegmentName.of(segment.number), bytes: segment.fileBytes, segment: segment)
-      }
-    }
-    retryRemovals()
-  }
-
-  /// Removes what is to be removed. What fails stays counted and is tried again later.
-  func retryRemovals() {
+  /// Removes the files of retired segments, and closes those that nobody reads any more: only then is their space free.
+  /// What fails stays counted and is tried again. Whether anything was done.
+  @discardableResult
+  func removeRetired() -> Bool {
     let pending = state.withLock { state in
       defer { state.leftovers = [] }
       return state.leftovers
     }
-    guard !pending.isEmpty else { return }
     var failure: SpillError?
     var removed: [Leftover] = []
     var kept: [Leftover] = []
@@ -115,13 +136,9 @@ extension Spill {
       kept += removed
       removed = []
     }
-    settle(removed: removed, kept: kept, failure)
-  }
-
-  private func settle(removed: [Leftover], kept: [Leftover], _ failure: SpillError?) {
     state.withLock { state in
       state.leftovers += kept
-      if let failure { state.lastError = failure }
+      if let failure { state.writeFault = failure }
       for leftover in removed {
         if let segment = leftover.segment {
           segment.isUnlinked = true
@@ -130,27 +147,21 @@ extension Spill {
         }
       }
     }
-    for leftover in removed { if let segment = leftover.segment { closeIfUnused(segment) } }
+    let closed = closeUnused()
+    return closed || !removed.isEmpty
   }
 
-  /// Closes the file of an unlinked segment nobody reads: only then is its space free.
-  func closeIfUnused(_ segment: Segment) {
-    let last = state.withLock { state in
-      let isOver = segment.isUnlinked || state.isClosed
-      guard isOver, segment.readers == 0, segment.writers == 0, state.segments[segment.number] != nil else {
-        return false
-      }
-      state.segments[segment.number] = nil
-      return true
+  private func closeUnused() -> Bool {
+    let unused = state.withLock { state in
+      let unused = state.segments.values.filter { $0.isUnlinked && $0.isIdle }
+      for segment in unused { state.segments[segment.number] = nil }
+      return unused
     }
-    guard last else { return }
-    segment.file.close()
+    for segment in unused { segment.file.close() }
     state.withLock { state in
-      state.fileBytes -= segment.fileBytes
+      for segment in unused { state.fileBytes -= segment.fileBytes }
       if state.usedBytes <= state.capBytes { state.ceilingBytes = state.capBytes }
     }
-    freed.lock()
-    freed.broadcast()
-    freed.unlock()
+    return !unused.isEmpty
   }
 }

@@ -10,11 +10,33 @@ struct EncodedRecord {
   var header: RecordHeader
 }
 
-/// Records written to one segment by one append: published when its sync succeeded. Holds the segment's `writers`.
+/// Records written to one segment by one operation: published when its sync succeeded. Holds the segment's `writers`.
 struct Piece {
   let segment: Segment
   let end: Int
   var records: [EncodedRecord]
+  var failure: SpillError?
+}
+
+/// Segments that operations of one lane use: held until the kernel is done with them.
+final class SegmentPins: @unchecked Sendable {
+  // The lanes that hold pins are the spill's own; and it uses them in its `deinit`, where counted references trap.
+  private unowned(unsafe) let spill: Spill
+  private var segments: [Segment] = []
+
+  init(_ spill: Spill) { self.spill = spill }
+
+  /// Under the state's lock.
+  func add(_ segment: Segment) {
+    segment.readers += 1
+    segments.append(segment)
+  }
+
+  func release() {
+    guard !segments.isEmpty else { return }
+    spill.unpin(segments)
+    segments = []
+  }
 }
 
 extension Spill {
@@ -25,22 +47,16 @@ extension Spill {
     var outcomes = [WriteOutcome?](repeating: nil, count: batch.count)
     var aliases: [Int: Int] = [:]
     let work = admit(batch, &outcomes, &aliases)
-    var pieces: [Piece] = []
-    var next = work.startIndex
-    while next < work.endIndex {
-      let chunk = nextChunk(of: work[next...], batch)
-      next = chunk.endIndex
-      writeChunk(chunk, of: batch, &outcomes, &pieces)
+    if !work.isEmpty {
+      let pieces = append(work, of: batch, &outcomes)
+      commitAndPublish(pieces, &outcomes)
+      wakeKeeper()
     }
-    commitAndPublish(pieces, &outcomes)
     for (block, original) in aliases { outcomes[block] = outcomes[original] }
     let final = outcomes.map { $0 ?? .failed(.closed) }
     account(final, batch, startNs: startNs, wrote: !work.isEmpty)
     return final
   }
-
-  /// Bytes of records encoded before they are appended: what one write call to the kernel moves at most.
-  private static var chunkBytes: Int { 8 << 20 }
 
   /// Answers what needs no writing, and names what does.
   private func admit(
@@ -49,11 +65,14 @@ extension Spill {
     var work: [Int] = []
     var first: [BlockKey: Int] = [:]
     state.withLock { state in
-      let mostBytes = state.segmentBytes - disk.alignBytes
+      let mostBytes =
+        state.segmentBytes - disk.alignBytes - SegmentFooter.fileBytes(entries: 1, alignBytes: disk.alignBytes)
       for (i, block) in batch.enumerated() {
-        let worstBytes = RecordHeader.recordBytes(stored: block.layout.payloadBytes, alignBytes: disk.alignBytes)
+        let worstBytes = worstBytes(block)
         if state.isClosed {
           outcomes[i] = .failed(.closed)
+        } else if state.isDetached {
+          outcomes[i] = .failed(.directoryGone(directory: disk.name))
         } else if block.bytes.count != block.layout.payloadBytes {
           outcomes[i] = .failed(
             .wrongLength(bytes: block.bytes.count, expectedBytes: block.layout.payloadBytes))
@@ -73,67 +92,47 @@ extension Spill {
     return work
   }
 
-  private func nextChunk(of work: ArraySlice<Int>, _ batch: [BlockWrite]) -> ArraySlice<Int> {
-    var bytes = 0
-    var end = work.startIndex
-    while end < work.endIndex {
-      bytes += worstBytes(batch[work[end]])
-      if bytes > Self.chunkBytes, end > work.startIndex { break }
-      end += 1
-    }
-    return work[work.startIndex..<end]
-  }
-
-  private func worstBytes(_ block: BlockWrite) -> Int {
+  func worstBytes(_ block: BlockWrite) -> Int {
     RecordHeader.recordBytes(stored: block.layout.payloadBytes, alignBytes: disk.alignBytes)
   }
 
-  private func writeChunk(
-    _ chunk: ArraySlice<Int>, of batch: [BlockWrite], _ outcomes: inout [WriteOutcome?], _ pieces: inout [Piece]
-  ) {
+  /// Encodes and appends. The appender's lock is held from the first operation to the end of the last: what a later
+  /// batch's sync vouches for has then been written.
+  private func append(
+    _ work: [Int], of batch: [BlockWrite], _ outcomes: inout [WriteOutcome?]
+  ) -> [Piece] {
+    let pins = SegmentPins(self)
+    var run = AppendRun(self, batch: batch, work: work, pins: pins)
     do throws(SpillError) {
-      let recordBytes = chunk.reduce(0) { $0 + worstBytes(batch[$1]) }
-      let scratchBytes = chunk.reduce(0) { max($0, BlockCodec.scratchBytes(batch[$1].layout)) }
-      try pool.withBuffer(bytes: recordBytes + scratchBytes) { buffer throws(SpillError) in
-        let scratch = UnsafeMutableRawBufferPointer(rebasing: buffer[recordBytes...])
-        let records = encode(chunk, of: batch, into: buffer, scratch: scratch, &outcomes)
-        append(records, in: buffer, &outcomes, &pieces)
+      try lanes.withLane(bytes: run.bufferBytes, pins: pins) { lane throws(SpillError) in
+        run.play(on: lane, &outcomes)
       }
     } catch {
-      for block in chunk where outcomes[block] == nil { outcomes[block] = .failed(error) }
+      for block in work where outcomes[block] == nil { outcomes[block] = .failed(error) }
     }
+    return run.pieces
   }
 
-  /// Encodes one record after the other. The original bytes are verified first: what is already damaged in memory must
-  /// not be called durable.
-  private func encode(
-    _ chunk: ArraySlice<Int>, of batch: [BlockWrite], into buffer: UnsafeMutableRawBufferPointer,
-    scratch: UnsafeMutableRawBufferPointer, _ outcomes: inout [WriteOutcome?]
-  ) -> [EncodedRecord] {
-    var records: [EncodedRecord] = []
-    var offset = 0
-    for i in chunk {
-      let block = batch[i]
-      guard Checksum.of(block.bytes) == block.checksum else {
-        outcomes[i] = .failed(.checksumMismatch)
-        continue
-      }
-      let body = UnsafeMutableRawBufferPointer(
-        rebasing: buffer[(offset + RecordHeader.headerBytes)...].prefix(block.bytes.count))
-      let (codec, storedBytes) = BlockCodec.encode(
-        block.bytes, layout: block.layout, into: body, scratch: scratch)
-      let stored = UnsafeRawBufferPointer(rebasing: body[..<storedBytes])
-      let recordBytes = RecordHeader.recordBytes(stored: storedBytes, alignBytes: disk.alignBytes)
-      let padding = offset + RecordHeader.headerBytes + storedBytes..<offset + recordBytes
-      UnsafeMutableRawBufferPointer(rebasing: buffer[padding]).initializeMemory(as: UInt8.self, repeating: 0)
-      let header = RecordHeader(
-        key: block.key, layout: block.layout, codec: codec, storedBytes: storedBytes, recordBytes: recordBytes,
-        generation: 0, store: store, segment: 0, offset: 0, durableExtent: 0, storedChecksum: Checksum.of(stored),
-        originalChecksum: block.checksum)
-      records.append(EncodedRecord(block: i, bufferOffset: offset, header: header))
-      offset += recordBytes
-    }
-    return records
+  /// Encodes one record. The original bytes are verified first: what is already damaged in memory must not be called
+  /// durable.
+  func encode(
+    _ i: Int, of batch: [BlockWrite], into buffer: UnsafeMutableRawBufferPointer, at offset: Int,
+    scratch: UnsafeMutableRawBufferPointer
+  ) -> EncodedRecord? {
+    let block = batch[i]
+    guard Checksum.of(block.bytes) == block.checksum else { return nil }
+    let body = UnsafeMutableRawBufferPointer(
+      rebasing: buffer[(offset + RecordHeader.headerBytes)...].prefix(block.bytes.count))
+    let (codec, storedBytes) = BlockCodec.encode(block.bytes, layout: block.layout, into: body, scratch: scratch)
+    let stored = UnsafeRawBufferPointer(rebasing: body[..<storedBytes])
+    let recordBytes = RecordHeader.recordBytes(stored: storedBytes, alignBytes: disk.alignBytes)
+    let padding = offset + RecordHeader.headerBytes + storedBytes..<offset + recordBytes
+    UnsafeMutableRawBufferPointer(rebasing: buffer[padding]).initializeMemory(as: UInt8.self, repeating: 0)
+    let header = RecordHeader(
+      key: block.key, layout: block.layout, codec: codec, storedBytes: storedBytes, recordBytes: recordBytes,
+      generation: 0, store: store, segment: 0, offset: 0, durableExtent: 0, storedChecksum: Checksum.of(stored),
+      originalChecksum: block.checksum)
+    return EncodedRecord(block: i, bufferOffset: offset, header: header)
   }
 
   private func account(_ outcomes: [WriteOutcome], _ batch: [BlockWrite], startNs: UInt64, wrote: Bool) {

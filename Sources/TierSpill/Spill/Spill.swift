@@ -4,28 +4,28 @@ public import TierCore
 
 /// The disk tier: blocks in compressed, self-describing records in append-only segment files, under a hard cap.
 ///
-/// The residency core decides what is on disk; the spill decides where. Every method may be called from any thread and
-/// blocks until it is done; none calls back. What `write` answers as durable is found again after a crash; what a read
-/// answers as ok are the block's own bytes, verified; anything else is a miss.
+/// The residency core decides what is on disk; the spill decides where. Every method may be called from any thread.
+/// `read` and `write` block until they are done or their deadline has passed; `forget` changes the index and returns. What
+/// `write` answers as durable is found again after a crash; what a read answers as ok are the block's own bytes,
+/// verified; anything else is a miss. Files are made, sealed, reclaimed and removed by the keeper, a thread of its own.
 public final class Spill: Sendable {
-  /// What was found when the spill was opened.
-  public let recovery: RecoveryReport
   let disk: any SpillDisk
   let store: StoreIdentity
   let options: SpillOptions
-  let pool: BufferPool
+  let lanes: LanePool
   let state: Mutex<SpillState>
-  /// Held while records are appended or moved: one log, one writer at its end.
-  let appender: Appender
-  /// Signalled when a retired segment's space is free.
-  let freed = Condition()
+  /// Held while records are appended: one log, one writer at its end.
+  let appender = Appender()
+  /// What the keeper does, one at a time; the end of its own log, for records that move.
+  let keeper = Keeper()
 
-  /// Opens the spill in `directory`, made where it is missing, and finds every block in it. Throws where the directory
-  /// is in use, is not safe or cannot be read, and where the cap is too small; damage inside is reported, not thrown.
+  /// Opens the spill in `directory`, made where it is missing, and reads what its sealed segments hold; `start` does the
+  /// rest. Throws where the directory is in use, is not safe or cannot be read, and where the cap is too small; damage
+  /// inside is reported, not thrown.
   public static func open(
     directory: String, capBytes: Int, options: SpillOptions = SpillOptions()
   ) throws(SpillError) -> Spill {
-    let disk = try PosixDisk(path: directory, direct: options.directIO)
+    let disk = try PosixDisk(path: directory, options: options)
     do throws(SpillError) {
       return try open(disk: disk, capBytes: capBytes, options: options)
     } catch {
@@ -39,62 +39,91 @@ public final class Spill: Sendable {
   ) throws(SpillError) -> Spill {
     var recovery = try Recovery(disk: disk, capBytes: capBytes, options: options)
     try recovery.run()
-    return try Spill(recovery: recovery)
+    return Spill(recovery)
   }
 
-  private init(recovery: borrowing Recovery) throws(SpillError) {
-    self.recovery = recovery.report
+  private init(_ recovery: Recovery) {
     self.disk = recovery.disk
     self.store = recovery.store
     self.options = recovery.options
-    self.pool = BufferPool(limitBytes: recovery.options.bufferBytes, waitMs: recovery.options.waitMs)
+    self.lanes = recovery.lanes
     self.state = Mutex(recovery.state)
-    self.appender = try Appender()
+  }
+
+  /// Starts the keeper, which first scans what had no footer. `observer` is told what it finds, on the keeper's thread.
+  public func start(_ observer: @escaping @Sendable (SpillEvent) -> Void = { _ in }) {
+    guard options.isBackground else { return keeper.observe(observer) }
+    keeper.start(observer) { [weak self] in self?.keep() ?? false }
   }
 
   deinit {
     close()
   }
 
+  /// What was found when the spill was opened, and by the scans since.
+  public var recovery: RecoveryReport { state.withLock { $0.report } }
+  /// Whether segments are left to be scanned: what is not found yet may still be.
+  public var isRecovering: Bool { state.withLock { $0.isRecovering } }
+
   /// Whether the block is on disk.
   public func contains(_ key: BlockKey) -> Bool { state.withLock { $0.index[key] != nil } }
 
   /// Every block on disk, in no order.
   public func inventory() -> [StoredBlock] {
-    state.withLock { state in
-      state.index.map { key, entry in
-        StoredBlock(
-          key: key, layout: entry.layout, checksum: entry.originalChecksum, storedBytes: entry.recordBytes)
-      }
-    }
+    state.withLock { state in state.index.map { StoredBlock($0.key, $0.value) } }
   }
 
-  /// Lets the blocks go; unknown ones are ignored. Their space is free when their segments are reclaimed. A forgotten
-  /// block may be found again after a restart: it is still the block its key names.
+  /// Lets the blocks go; unknown ones are ignored. Takes no I/O: the keeper notes on disk that they are dead, and
+  /// gives their space back. Until it has (within a second), a crash can bring a forgotten block back.
   public func forget(_ keys: some Sequence<BlockKey>) {
-    let empty = state.withLock { state in
+    state.withLock { state in
       for key in keys { _ = state.forget(key) }
-      return state.retireEmpty()
+      state.retireEmpty()
     }
-    remove(empty)
+    wakeKeeper()
   }
+
+  /// Blocks forgotten whose death is not on disk yet.
+  package var pendingTombstones: Int { state.withLock { $0.tombstones.pending.count } }
+
+  public var health: SpillStatistics.Health { state.withLock { $0.health } }
 
   public func statistics() -> SpillStatistics {
-    state.withLock { SpillStatistics(of: $0, disk: disk) }
+    let stuck = lanes.stuckOperations
+    return state.withLock { SpillStatistics(of: $0, disk: disk, stuckOperations: stuck) }
+  }
+
+  /// Ends the spill as a crash does: nothing is sealed, written or removed any more. For tests.
+  package func abandon() {
+    state.withLock { $0.isClosed = true }
+    keeper.stop()
   }
 
   /// Ends the spill: what is open is sealed, the directory's lock released. Later calls answer `closed`. Idempotent.
   public func close() {
-    appender.lock.lock()
-    defer { appender.lock.unlock() }
     let wasClosed = state.withLock { state in
       defer { state.isClosed = true }
       return state.isClosed
     }
     guard !wasClosed else { return }
-    sealOpenSegment()
+    keeper.stop()
+    appender.lock.lock()
+    defer { appender.lock.unlock() }
+    guard keeper.gate.enter(timeoutMs: options.waitMs) else { return }
+    defer { keeper.gate.leave() }
+    for segment in [appender.takeSegment(), keeper.takeSegment()] { if let segment { fill(segment) } }
+    state.withLock { state in
+      if let ready = state.ready { state.retire(ready) }
+      state.ready = nil
+    }
+    sealFull()
+    removeRetired()
+    writeTombstones()
+    keeper.dropBook()
+    // What was given up has a moment to end: its files can be closed then.
+    lanes.close()
     let idle = state.withLock { state in
-      let idle = state.segments.values.filter { $0.readers == 0 && $0.writers == 0 }
+      let idle = state.segments.values.filter(\.isIdle)
       for segment in idle { state.segments[segment.number] = nil }
       return idle
     }
@@ -103,16 +132,29 @@ public final class Spill: Sendable {
   }
 }
 
-/// The end of the log. `lock` guards `segment` and the buffer.
+/// What the keeper tells.
+public enum SpillEvent: Sendable {
+  /// Blocks that were on disk all along and have been found now. The last such event says that there are no more.
+  case recovered([StoredBlock], isLast: Bool)
+  /// Blocks that had been reported durable and cannot be vouched for any more.
+  case lost([BlockKey])
+  /// One line for an operator.
+  case notice(String)
+}
+
+extension StoredBlock {
+  init(_ key: BlockKey, _ entry: Entry) {
+    self.init(key: key, layout: entry.layout, checksum: entry.originalChecksum, storedBytes: entry.recordBytes)
+  }
+}
+
+/// The end of the log. `lock` guards `segment`.
 final class Appender: @unchecked Sendable {
   let lock = Condition()
   var segment: Segment?
-  let headerBuffer: AlignedBuffer
 
-  init() throws(SpillError) {
-    guard let buffer = AlignedBuffer(bytes: RecordHeader.mostAlignBytes) else {
-      throw .io(operation: "allocation", file: "segment header buffer", errno: ENOMEM)
-    }
-    headerBuffer = buffer
+  func takeSegment() -> Segment? {
+    defer { segment = nil }
+    return segment
   }
 }

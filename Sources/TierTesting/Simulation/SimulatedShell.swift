@@ -81,6 +81,11 @@ struct SimulatedShell {
     }
   }
 
+  /// What is in memory is gone, and with it every move.
+  mutating func restart() {
+    (memory, generations, pending, openStagings) = ([:], [:], [], [])
+  }
+
   /// A record the spill gave up by itself; it tells the core.
   mutating func loseRecord(_ random: inout SeededRandom) -> BlockKey? {
     let busy = pending.compactMap { move -> BlockKey? in

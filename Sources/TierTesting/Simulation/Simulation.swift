@@ -20,7 +20,7 @@ public struct Simulation {
 
   private let scenario: Scenario
   private var random: SeededRandom
-  private let core: ResidencyCore
+  private var core: ResidencyCore
   private var shell: SimulatedShell
   private var workers: [SimulatedWorker] = []
   private var lastSession: UInt64 = 0
@@ -28,16 +28,23 @@ public struct Simulation {
   private var result = Result()
   private var steps = 0
   private let slotBytes = 4096
+  /// After a restart: records the spill has not found yet.
+  private var untold: [BlockKey] = []
+  private var isRecovering = false
 
   private init(_ scenario: Scenario) {
     self.scenario = scenario
     random = SeededRandom(seed: scenario.seed ^ 0x5EED)
-    core = ResidencyCore(
+    core = Self.makeCore(scenario, slotBytes)
+    shell = SimulatedShell(diskCapBytes: scenario.diskSlots * slotBytes)
+  }
+
+  private static func makeCore(_ scenario: Scenario, _ slotBytes: Int) -> ResidencyCore {
+    ResidencyCore(
       CoreConfiguration(
         deviceBytes: scenario.deviceSlots * slotBytes, hostBytes: scenario.hostSlots * slotBytes,
         diskBytes: scenario.diskSlots * slotBytes, extentBytes: 16 * slotBytes, writeDepth: 4, demoteDepth: 3,
         queueLimit: 4))
-    shell = SimulatedShell(diskCapBytes: scenario.diskSlots * slotBytes)
   }
 
   public static func run(_ scenario: Scenario) throws(Failure) -> Result {
@@ -53,6 +60,7 @@ public struct Simulation {
       try step(scenario.faults) { _ in true }
       try injectEvents()
     }
+    if isRecovering { try endRecovery() }
     try finishEverything()
     try checkRestart()
   }
@@ -86,10 +94,51 @@ public struct Simulation {
     if random.once(in: faults.budgetChanges) { try changeBudget() }
     if random.once(in: faults.recordsLost), let key = shell.loseRecord(&random) { try handle(.recordLost(key)) }
     if random.once(in: faults.evictions) { try handle(.evict(random.once(in: 2) ? .idleToDisk : .idleEverywhere)) }
+    if steps == scenario.restartAtStep { try restart() }
+    if isRecovering { try recoverSome() }
     if random.once(in: 20) {
       nowMs += UInt64(random.int(1...1500))
       try handle(.tick(nowMs: nowMs))
     }
+  }
+
+  /// The daemon starts anew over what is on disk; the spill finds it bit by bit while new workers are at work.
+  private mutating func restart() throws(Failure) {
+    core = Self.makeCore(scenario, slotBytes)
+    shell.restart()
+    workers = []
+    untold = shell.disk.keys.sorted {
+      ($0.id.a, $0.layer, $0.tenant.rawValue) < ($1.id.a, $1.layer, $1.tenant.rawValue)
+    }
+    untold.shuffle(using: &random)
+    isRecovering = true
+    try handle(.recoveryBegan)
+    try handle(.tick(nowMs: nowMs))
+    for _ in 0..<scenario.workers { try connect() }
+  }
+
+  private mutating func recoverSome() throws(Failure) {
+    guard random.once(in: 15) else { return }
+    guard !untold.isEmpty else { return try endRecovery() }
+    try tell(random.int(1...max(1, untold.count)))
+  }
+
+  private mutating func tell(_ count: Int) throws(Failure) {
+    let keys = untold.suffix(count)
+    untold.removeLast(keys.count)
+    try handle(.recovered(keys.compactMap { key in shell.disk[key].map { record(key, $0) } }))
+  }
+
+  private mutating func endRecovery() throws(Failure) {
+    if !untold.isEmpty { try tell(untold.count) }
+    isRecovering = false
+    try handle(.recoveryEnded)
+  }
+
+  private func record(_ key: BlockKey, _ record: SimulatedShell.Record) -> DiskRecord {
+    let layouts = [512, 1024].map { BlockLayout(element: .f32, kvHeads: 1, headDim: 1, blockTokens: $0)! }
+    return DiskRecord(
+      key: key, layout: layouts[key.id.c == 4096 ? 0 : 1], checksum: record.checksum, storedBytes: record.storedBytes)
   }
 
   private mutating func changeBudget() throws(Failure) {
@@ -150,15 +199,11 @@ public struct Simulation {
 
   /// A store started anew from the disk serves what is on it, and only that, byte for byte.
   private mutating func checkRestart() throws(Failure) {
-    let layouts = [512, 1024].map { BlockLayout(element: .f32, kvHeads: 1, headDim: 1, blockTokens: $0)! }
     for (key, record) in shell.disk {
       if record.content != SimulatedWorker.content(key) { throw failure("wrong bytes on disk after the run") }
       if record.checksum != SimulatedShell.checksum(record.content) { throw failure("wrong checksum on disk") }
     }
-    let records = shell.disk.map { key, record in
-      DiskRecord(
-        key: key, layout: layouts[key.id.c == 4096 ? 0 : 1], checksum: record.checksum, storedBytes: record.storedBytes)
-    }
+    let records = shell.disk.map { record($0, $1) }
     let restarted = ResidencyCore(
       CoreConfiguration(deviceBytes: 0, hostBytes: 64 * slotBytes, diskBytes: scenario.diskSlots * slotBytes))
     _ = restarted.handle(.recovered(records))

@@ -17,6 +17,7 @@ struct Figure: Codable, Sendable {
     /// Of two times, or of two counts of work done in a time.
     case ratio
     case tokensPerSecond = "tokens/s"
+    case gigabytesPerSecond = "GB/s"
     case blocks
     case percent = "%"
     /// Of a hundred: differences of percentages.

@@ -32,6 +32,7 @@ enum FigureTable {
     case .seconds: number(value, digits: 3) + " s"
     case .ratio: number(value, digits: 3) + "×"
     case .tokensPerSecond: number(value, digits: 0) + " tokens/s"
+    case .gigabytesPerSecond: number(value, digits: 2) + " GB/s"
     case .blocks: number(value, digits: 0) + " blocks"
     case .percent: number(value, digits: 1) + " %"
     case .points: number(value, digits: 2) + " points"

@@ -32,4 +32,28 @@ enum ChangeViews {
     "draining: \(Numbers.plural(reply.sequencesOpen, "sequence")) open, "
       + "\(Numbers.plural(reply.dirtyBlocks, "block")) to write"
   }
+
+  static func render(_ reply: VerificationReply) -> String {
+    var lines = [
+      "\(Numbers.plural(reply.verifiedRecords, "record")) verified, \(Numbers.bytes(reply.verifiedBytes)) on disk, in "
+        + Numbers.microseconds(Double(reply.elapsedMs) * 1000)
+    ]
+    if reply.goneRecords > 0 { lines.append("\(Numbers.count(reply.goneRecords)) were let go meanwhile") }
+    if reply.unreadableRecords > 0 {
+      lines.append("\(Numbers.count(reply.unreadableRecords)) could not be read: the daemon's log says why")
+    }
+    if reply.damagedRecords > 0 {
+      lines.append("\(Numbers.plural(reply.damagedRecords, "record")) DAMAGED and dropped:")
+      lines += reply.damage.map { "  \($0.key.prefix(16)) layer \($0.layer) of tenant \($0.tenant): \($0.why)" }
+    } else if reply.unreadableRecords == 0 {
+      lines.append("no damage")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  static func progress(_ reply: VerificationReply) -> String {
+    let done = reply.verifiedRecords + reply.goneRecords + reply.unreadableRecords + reply.damagedRecords
+    return "verifying: \(Numbers.count(done)) of \(Numbers.plural(reply.records, "record")), "
+      + "\(Numbers.percent(done, of: reply.records)), \(Numbers.count(reply.damagedRecords)) damaged"
+  }
 }

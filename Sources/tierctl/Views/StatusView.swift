@@ -54,9 +54,19 @@ struct StatusView {
   }
 
   private func spill(_ spill: SpillStatus) -> String {
-    "spill: \(Numbers.plural(spill.records, "record")), \(Numbers.bytes(spill.liveBytes)) live, "
+    var text =
+      "spill: \(Numbers.plural(spill.records, "record")), \(Numbers.bytes(spill.liveBytes)) live, "
       + "\(Numbers.bytes(spill.deadBytes)) dead, \(Numbers.bytes(spill.fileBytes)) in files, "
       + "compressed \(Numbers.hundredths(spill.ratio)) to 1, \(spill.health)"
+    if !spill.ioEngine.isEmpty {
+      text +=
+        "\n       \(spill.ioEngine), \(spill.directIo ? "direct" : "through the page cache"), "
+        + "\(Numbers.count(spill.queuedWrites)) to write, \(Numbers.count(spill.queuedReads)) to read"
+    }
+    if spill.stuckOperations > 0 { text += ", \(Numbers.plural(spill.stuckOperations, "operation")) STUCK" }
+    if spill.unscannedSegments > 0 { text += ", \(Numbers.plural(spill.unscannedSegments, "segment")) to scan" }
+    if spill.damagedRecords > 0 { text += ", \(Numbers.plural(spill.damagedRecords, "record")) damaged and dropped" }
+    return text
   }
 
   private func latencies(_ latencies: [LatencyStatus]) -> String {

@@ -10,7 +10,7 @@ extension Recovery {
   /// Opens the files that could be segments of ours, in the order of their numbers, and sets the others aside.
   mutating func openCandidates(_ entries: [DiskEntry]) -> [Candidate] {
     var candidates: [Candidate] = []
-    for entry in entries.sorted(by: { $0.name < $1.name }) where entry.name != StoreIdentity.fileName {
+    for entry in entries.sorted(by: { $0.name < $1.name }) where !SpillFileNames.own.contains(entry.name) {
       guard !entry.name.hasSuffix(".new") || !entry.isRegular else { continue }
       guard let number = SegmentName.number(of: entry.name) else {
         setAside(entry.name, entry.bytes, .unknownName)
@@ -32,7 +32,8 @@ extension Recovery {
           Candidate(file: file.file, bytes: entry.bytes, header: header, headerIsDamaged: false))
       case .damaged:
         let assumed = SegmentHeader(
-          store: store, number: number, segmentBytes: entry.bytes, alignBytes: disk.alignBytes)
+          store: store, number: number, segmentBytes: entry.bytes, firstGeneration: 0,
+          alignBytes: disk.alignBytes)
         candidates.append(Candidate(file: file.file, bytes: entry.bytes, header: assumed, headerIsDamaged: true))
       }
     }
@@ -54,23 +55,15 @@ extension Recovery {
     return (try disk.open(entry.name, alignBytes: header.alignBytes), parsed)
   }
 
-  /// The first sector, zeros where the file is shorter.
+  /// The first unit of direct I/O, zeros where the file is shorter.
   private func withFirstBytes<Result>(
     of file: any SpillFile, _ body: (UnsafeRawBufferPointer) -> Result
   ) throws(SpillError) -> Result {
-    try Self.sector().withBytes { bytes throws(SpillError) in
-      _ = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<disk.alignBytes]), at: 0)
-      return body(UnsafeRawBufferPointer(bytes))
+    try lanes.withLane(bytes: RecordHeader.mostAlignBytes) { lane throws(SpillError) in
+      lane.bytes(0..<RecordHeader.mostAlignBytes).initializeMemory(as: UInt8.self, repeating: 0)
+      _ = try lane.read(0..<disk.alignBytes, of: file, at: 0, deadlineMs: options.deadlineMs)
+      return body(UnsafeRawBufferPointer(lane.bytes(0..<disk.alignBytes)))
     }
-  }
-
-  /// A zeroed sector of whatever size.
-  private static func sector() throws(SpillError) -> AlignedBuffer {
-    guard let buffer = AlignedBuffer(bytes: RecordHeader.mostAlignBytes) else {
-      throw .io(operation: "allocation", file: "header buffer", errno: 12)
-    }
-    buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    return buffer
   }
 
   /// Whose store this is: the identity file says; where it is damaged or missing, most of the segments do; an empty
@@ -83,7 +76,7 @@ extension Recovery {
       known = (try? withFirstBytes(of: file) { StoreIdentity.decode($0) }) ?? nil
     }
     store = known ?? Self.majority(candidates) ?? .random()
-    if known == nil { try writeIdentity() }
+    if known == nil { try store.write(to: disk, lanes, options) }
     state.fileBytes += max(identityEntry?.bytes ?? 0, disk.alignBytes)
     var ours: [Candidate] = []
     for var candidate in candidates {
@@ -91,8 +84,9 @@ extension Recovery {
         // Its records say themselves whose they are.
         candidate.header = SegmentHeader(
           store: store, number: candidate.header.number, segmentBytes: candidate.header.segmentBytes,
+          firstGeneration: 0,
           alignBytes: candidate.header.alignBytes)
-        report.damagedSegmentHeaders += 1
+        state.report.damagedSegmentHeaders += 1
       } else if candidate.header.store != store {
         candidate.file.close()
         setAside(SegmentName.of(candidate.header.number), candidate.bytes, .foreignStore)
@@ -113,16 +107,45 @@ extension Recovery {
     return counts.max { ($0.value.segments, $0.value.highest) < ($1.value.segments, $1.value.highest) }?.key
   }
 
-  private func writeIdentity() throws(SpillError) {
-    let unfinished = StoreIdentity.fileName + ".new"
+  /// Reads what is dead.
+  mutating func loadTombstones(_ entries: [DiskEntry]) {
+    guard let entry = entries.first(where: { $0.name == TombstoneUnit.fileName }) else { return }
+    state.fileBytes += entry.bytes
+    guard entry.isRegular, entry.bytes <= SegmentSize.saneBytes,
+      let file = try? disk.open(entry.name, alignBytes: disk.alignBytes)
+    else { return }
+    defer { file.close() }
+    let found = try? lanes.withLane(bytes: entry.bytes) { lane throws(SpillError) in
+      let got = try lane.read(
+        0..<entry.bytes / disk.alignBytes * disk.alignBytes, of: file, at: 0, deadlineMs: options.deadlineMs)
+      return stride(from: 0, to: got - disk.alignBytes + 1, by: disk.alignBytes).flatMap { at in
+        TombstoneUnit.decode(
+          UnsafeRawBufferPointer(lane.bytes(at..<at + disk.alignBytes)), store: store, number: at / disk.alignBytes)
+      }
+    }
+    state.tombstones.load(found ?? [])
+    // A number or generation that a tombstone names is not given out again: the segment it had may be gone by now.
+    for tombstone in state.tombstones.kept {
+      state.nextSegment = max(state.nextSegment, tombstone.segment + 1)
+      state.nextGeneration = max(state.nextGeneration, tombstone.generation + 1)
+    }
+  }
+}
+
+extension StoreIdentity {
+  /// Writes the file `store`.
+  func write(to disk: any SpillDisk, _ lanes: LanePool, _ options: SpillOptions) throws(SpillError) {
+    let unfinished = Self.fileName + ".new"
     let file = try disk.create(unfinished, bytes: disk.alignBytes)
     defer { file.close() }
-    try Self.sector().withBytes { bytes throws(SpillError) in
-      store.encode(into: bytes)
-      try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<disk.alignBytes]), at: 0)
+    try lanes.withLane(bytes: disk.alignBytes) { lane throws(SpillError) in
+      let bytes = lane.bytes(0..<disk.alignBytes)
+      bytes.initializeMemory(as: UInt8.self, repeating: 0)
+      encode(into: bytes)
+      try lane.write(0..<disk.alignBytes, to: file, at: 0, deadlineMs: options.deadlineMs)
+      try lane.sync(file, deadlineMs: options.deadlineMs)
     }
-    try file.syncData()
-    try disk.rename(unfinished, to: StoreIdentity.fileName)
+    try disk.rename(unfinished, to: Self.fileName)
     try disk.syncDirectory()
   }
 }
