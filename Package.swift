@@ -98,7 +98,7 @@ let package = Package(
         "TierCore", "TierEngine", "TierSpill", "TierWire", "ControlAPI", "ControlServer", "DaemonConfig", arguments,
         lifecycle, logging, unixSignals,
       ]),
-    command("tierctl", ["TierCore", "ControlAPI", "ControlClient", arguments]),
+    command("tierctl", ["TierCore", "ControlAPI", "ControlClient", "ModelFiles", arguments]),
     command(
       "tier-worker",
       ["TierCore", "TierIdentity", "TierEngine", "TierSpill", "TierWire", "Inference", "ModelFiles", arguments]),

@@ -22,7 +22,7 @@ enum BenchmarkNeed: String, Sendable, CaseIterable {
 
 enum BenchmarkGroups {
   static let all: [any BenchmarkGroup.Type] = [
-    LatencyGroup.self, PrefillGroup.self, TieringGroup.self, SpillGroup.self,
+    LatencyGroup.self, PrefillGroup.self, TieringGroup.self, PlanGroup.self, SpillGroup.self,
   ]
 
   /// The groups a comma list names, in the order they run in; all of them where it is nil.

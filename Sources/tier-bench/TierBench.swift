@@ -12,7 +12,7 @@ struct TierBench: ParsableCommand {
       replaces theirs there and keeps the others'. A figure that misses its target is no failure of the run.
 
       EXAMPLES:
-        make bench                       every group, with what each needs installed first
+        make bench                       every group, and installs what they need
         make bench ONLY=latency          one group
         make bench ONLY=prefill,tiering  two
         tier-bench --list                says which groups there are
@@ -83,6 +83,9 @@ struct TierBench: ParsableCommand {
       let bench = bench(scratch, ProgressLine(label: group.name))
       do {
         defer { bench.progress.clear() }
+        if let share = MachineLoad.othersShare(), share > 0.1 {
+          bench.note("other programs take \(Int(share * 100)) % of the processors: figures are less sure")
+        }
         let figures = try group.init().run(bench)
         bench.progress.clear()
         print(FigureTable.text(group: group.name, figures))
@@ -93,7 +96,7 @@ struct TierBench: ParsableCommand {
         firstFault = firstFault ?? fault
       }
     }
-    print("figures are in \(output)")
+    if file.isWritten { print("figures are in \(output)") }
     if let firstFault { throw ExitCode(firstFault.exitCode) }
   }
 

@@ -41,8 +41,8 @@ struct Eval: ParsableCommand {
     let store = try Store(shared)
     defer { store.close() }
     let before = try store.session.statistics()
-    let kv = try reader.open(store.session, prompt: ids.count)
-    let model = try reader.load(store, prompt: ids.count)
+    let kv = try reader.open(store, prompt: ids.count)
+    let model = try reader.load(store, for: kv)
     let bar = ProgressBar(label: "scoring")
     var chunks = 0
     let score = try Scorer(chunkTokens: model.maxTokens).run(ids, model: model, kv: kv) { progress in

@@ -12,11 +12,12 @@ struct Reader {
   private let type: ComputeType
   private let threads: Int
   private let layout: BlockLayout
-  private let chunkTokensAtMost: Int
+  /// Tokens of a chunk; nil: as the store's budgets advise.
+  private let chunkTokens: Int?
 
   init(_ options: SharedOptions) throws {
     self.options = options
-    chunkTokensAtMost = try options.chunkTokens()
+    chunkTokens = try options.chunkTokens()
     type = try options.computeType()
     threads = options.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)
     guard (1...256).contains(threads) else { throw WorkerFault.usage("--threads \(threads): 1 to 256 are possible") }
@@ -47,17 +48,29 @@ struct Reader {
 
   /// What one chunk of a prompt of so many tokens takes: no more than all of it, so that a large chunk size costs a short
   /// prompt no memory.
-  func chunkTokens(for tokens: Int) -> Int {
-    let blocks = (tokens + layout.blockTokens - 1) / layout.blockTokens
-    return min(chunkTokensAtMost, blocks * layout.blockTokens)
+  private func chunkTokens(for tokens: Int, _ store: Store) throws -> Int {
+    let whole = (tokens + layout.blockTokens - 1) / layout.blockTokens * layout.blockTokens
+    if let chunkTokens { return min(chunkTokens, whole) }
+    let config = checkpoint.config
+    let budgets = try store.session.statistics()
+    let (device, host) = (budgets.device.budgetBytes, budgets.host.budgetBytes)
+    let shape = ModelShape(
+      layers: config.layers, hidden: config.hidden, intermediate: config.intermediate, queryHeads: config.queryHeads,
+      kvHeads: config.kvHeads, headDim: config.headDim, vocab: config.vocab, element: layout.element)
+    let compute = device > 0 ? device : host
+    return ChunkSize(
+      .init(
+        model: shape, contextTokens: tokens, blockTokens: layout.blockTokens, computeBytes: compute, hostBytes: host,
+        streamsWeights: try options.managesWeights() && shape.weightBytes > compute)
+    ).tokens
   }
 
   /// Opens a sequence for a prompt, and waits until the store admits it.
-  func open(_ session: any ResidencySession, prompt: Int, growth: Int = 0) throws -> TieredKV {
-    var kv = KVOptions(chunkTokens: chunkTokens(for: prompt), maxTokens: prompt + growth)
+  func open(_ store: Store, prompt: Int, growth: Int = 0) throws -> TieredKV {
+    var kv = KVOptions(chunkTokens: try chunkTokens(for: prompt, store), maxTokens: prompt + growth)
     kv.ordered = options.ordered
     return try TieredKV(
-      session: session, sequence: SequenceID(1), fingerprint: fingerprint, layout: layout,
+      session: store.session, sequence: SequenceID(1), fingerprint: fingerprint, layout: layout,
       layers: checkpoint.config.layers, options: kv,
       onQueued: { ahead in Terminal.error("waiting for memory behind \(ahead) other sequences\n") })
   }
@@ -67,7 +80,8 @@ struct Reader {
   }
 
   /// Loads the weights, or sees that the store has them.
-  func load(_ store: Store, prompt: Int) throws -> Transformer {
+  /// - Parameter kv: whose chunks the model is to compute.
+  func load(_ store: Store, for kv: TieredKV) throws -> Transformer {
     let compute = try Compute(type: type, threadCount: threads)
     let bar = ProgressBar(label: "loading")
     defer { bar.clear() }
@@ -79,6 +93,6 @@ struct Reader {
         config: config, source: source, compute: compute, fingerprint: fingerprint,
         sessions: (try store.newSession(), try store.newSession()), progress: progress)
       : LlamaWeights(config: config, source: source, compute: compute, progress: progress)
-    return Transformer(weights: weights, compute: compute, layout: layout, maxTokens: chunkTokens(for: prompt))
+    return Transformer(weights: weights, compute: compute, layout: layout, maxTokens: kv.options.chunkTokens)
   }
 }

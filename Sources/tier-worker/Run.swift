@@ -71,8 +71,8 @@ struct Run: ParsableCommand {
     let store = try Store(shared)
     defer { store.close() }
     let before = try store.session.statistics()
-    let kv = try reader.open(store.session, prompt: tokens.count, growth: maxNewTokens)
-    let model = try reader.load(store, prompt: tokens.count)
+    let kv = try reader.open(store, prompt: tokens.count, growth: maxNewTokens)
+    let model = try reader.load(store, for: kv)
     let dump = try dumpKV.map { try KVDump($0, kv.layout) }
     if let dump { kv.onBlock = { dump.take(layer: $0, index: $1, $2) } }
     let bar = ProgressBar(label: "reading")

@@ -58,14 +58,12 @@ struct SharedOptions: ParsableArguments {
   @Option(help: .init("Write the JSON object to a file as well.", valueName: "file"))
   var jsonFile: String?
 
-  static let defaultChunkTokens = 512
-
-  /// Tokens of a chunk. `auto` is the block multiple nearest below 512, one block at least.
-  func chunkTokens() throws -> Int {
+  /// Tokens of a chunk; nil for `auto`.
+  func chunkTokens() throws -> Int? {
     guard blockTokens > 0, blockTokens <= BlockLayout.maxBlockTokens else {
       throw WorkerFault.usage("--block-tokens \(blockTokens): 1 to \(BlockLayout.maxBlockTokens) are possible")
     }
-    if prefillChunkSize == "auto" { return max(1, Self.defaultChunkTokens / blockTokens) * blockTokens }
+    if prefillChunkSize == "auto" { return nil }
     guard let tokens = Int(prefillChunkSize), tokens > 0, tokens % blockTokens == 0, tokens <= 1 << 20 else {
       throw WorkerFault.usage(
         "--prefill-chunk-size \(prefillChunkSize): give auto or a multiple of the block's \(blockTokens) tokens")

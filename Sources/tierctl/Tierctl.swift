@@ -20,7 +20,7 @@ struct Tierctl: ParsableCommand {
     version: ProjectVersion.text,
     subcommands: [
       StatusCommand.self, TopCommand.self, BlocksCommand.self, SessionsCommand.self, SetCommand.self,
-      EvictCommand.self, DrainCommand.self, VerifyCommand.self,
+      EvictCommand.self, DrainCommand.self, VerifyCommand.self, RecommendCommand.self,
     ])
 
   @OptionGroup var connection: ConnectionOptions

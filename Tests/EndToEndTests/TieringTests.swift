@@ -11,6 +11,9 @@ import Testing
     model = try RealModel.path()
   }
 
+  /// Slow enough for blocks to be asked for before they have come: a good prefetch leaves no misses otherwise.
+  private static let link = "32MiB/s"
+
   /// One type of the cache, and a text long enough for the store to be far too small for its KV.
   struct Case: CustomTestStringConvertible {
     let type: String
@@ -43,7 +46,7 @@ import Testing
     #expect(resident.tiers.misses == 0)
     #expect(resident.tiers.blocks(from: "host", to: "disk") == 0)
 
-    let scarce = try Daemon("scarce", .init(device: this.budget, host: this.budget), in: home)
+    let scarce = try Daemon("scarce", .init(device: this.budget, host: this.budget, link: Self.link), in: home)
     let spilled = try evaluate(.daemon(scarce))
     expectSpilled(spilled.tiers)
     #expect(spilled.isIdentical(to: resident))
@@ -62,7 +65,7 @@ import Testing
   @Test("In the order blocks become resident, the mean nll differs by no more than rounding does")
   func unordered() throws {
     let tokens = try Tokens.real(2048, in: home)
-    let scarce = try Daemon("scarce", .init(device: "4MiB", host: "4MiB"), in: home)
+    let scarce = try Daemon("scarce", .init(device: "4MiB", host: "4MiB", link: Self.link), in: home)
     let ordered = try Evaluation(Worker.eval(model, tokens: tokens, .embedded([]), ["--ordered"], in: home))
     let unordered = try Evaluation(Worker.eval(model, tokens: tokens, .daemon(scarce), in: home))
     expectSpilled(unordered.tiers)

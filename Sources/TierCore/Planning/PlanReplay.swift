@@ -32,11 +32,16 @@ public struct PlanReplay {
   private let sequence = SequenceID(1)
   private var pending: [Command] = []
   private var next = 0
-  private var resident: [Int] = []
+  /// Leased, and not used yet.
+  private var resident: Set<Int> = []
+  /// Lost in this step.
+  private var gone: Set<Int> = []
   /// Parts of the current layer's weights that are leased, and that have to be filled.
   private var leasedParts: [Int] = []
   private var lostParts: [Int] = []
   public private(set) var refusal: Refusal?
+  /// A step could not be finished: nothing moves, and the next block in order is not there. A fault of the planner.
+  public private(set) var isStuck = false
   /// KV blocks that were nowhere when they were asked for.
   public private(set) var lost = 0
   /// Weight parts filled from the model's file.
@@ -58,9 +63,16 @@ public struct PlanReplay {
     name(workload.totalBlocks, in: kv, kind: 0)
   }
 
-  /// Reads the prompt to its end.
-  /// - Returns: nil where the plan was refused.
-  public mutating func run() -> StoreStatistics? {
+  /// Slots for blocks that stay, beside rings, staging and transit.
+  public func keptSlots(_ tier: Tier) -> Int { core[tier].keepBytes / workload.layout.slotBytes }
+
+  /// Blocks a worker lets go of at once.
+  private static let batchBlocks = 8
+
+  /// Reads the prompt to its end, each layer's blocks in index order.
+  /// - Parameter event: something else that happens after the acquire of a step.
+  /// - Returns: nil where the plan was refused, or got stuck.
+  public mutating func run(event: (_ step: Int) -> Event? = { _ in nil }) -> StoreStatistics? {
     guard refusal == nil else { return nil }
     let size = workload.chunkBlocks
     for chunk in 0..<(workload.totalBlocks + size - 1) / size {
@@ -73,13 +85,33 @@ public struct PlanReplay {
         }
         request(.reserve(sequence, layer: layer, blocks: own))
         request(.seal(sequence, layer: layer, blocks: own))
-        while let block = resident.popLast() {
-          request(.release(sequence, layer: layer, blocks: block..<block + 1))
-        }
+        if let event = event(chunk * workload.layers + layer) { feed(event) }
+        guard consume(0..<own.lowerBound, layer) else { return nil }
         endWeights(layer)
       }
     }
     return core.statisticsNow()
+  }
+
+  /// Uses blocks in index order, and lets go of those at hand before it waits for the next, as a worker does.
+  /// - Returns: whether all were had, or lost.
+  private mutating func consume(_ blocks: Range<Int>, _ layer: Int) -> Bool {
+    var first = blocks.lowerBound
+    while first < blocks.upperBound {
+      var end = first
+      while end < blocks.upperBound, end - first < Self.batchBlocks, resident.remove(end) != nil { end += 1 }
+      if end > first {
+        request(.release(sequence, layer: layer, blocks: first..<end))
+      } else if gone.contains(first) {
+        end = first + 1
+      } else {
+        isStuck = true
+        return false
+      }
+      first = end
+    }
+    gone.removeAll(keepingCapacity: true)
+    return true
   }
 
   private mutating func openWeights() {
@@ -163,11 +195,13 @@ public struct PlanReplay {
   }
 
   private mutating func hold(_ block: Int, _ isKV: Bool) {
-    if isKV { resident.append(block) } else { leasedParts.append(block) }
+    if isKV { resident.insert(block) } else { leasedParts.append(block) }
   }
 
   private mutating func lose(_ block: Int, _ isKV: Bool) {
-    if isKV { lost += 1 } else { lostParts.append(block) }
+    guard isKV else { return lostParts.append(block) }
+    lost += 1
+    gone.insert(block)
   }
 
   private func carriedOut(_ command: Command) -> (MoveID, MoveOutcome)? {

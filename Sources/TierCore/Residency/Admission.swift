@@ -9,9 +9,10 @@ enum Admission {
   /// Slots through which blocks pass the host between device and disk, at least.
   static func transitSlots(_ plan: SequencePlan) -> Int { plan.layout.isDroppable ? 0 : 2 }
   /// Beyond its minimum a ring takes up to this share of its tier, and this many slots.
-  static let ringShare = 8
+  static let ringShare = 16
   static let ringSlotsPreferred = 64
-  static let transitSlotsPreferred = 16
+  static let transitShare = 8
+  static let transitSlotsPreferred = 8
   /// Of the disk budget, what may be counted on for blocks: the rest is headers and the segment being reclaimed.
   static func usableDisk(_ bytes: Int) -> Int { bytes / 8 * 7 }
 
@@ -144,7 +145,7 @@ extension ResidencyCore {
     let share = min(compute.budgetBytes / Admission.ringShare, (compute.budgetBytes - compute.reservedBytes) / 2) / slot
     let extraRing =
       plan.layout.isDroppable ? 0 : max(0, min(share, Admission.ringSlotsPreferred) - plan.ringSlots) * slot
-    let transitSlots = min(host.budgetBytes / Admission.ringShare / slot, Admission.transitSlotsPreferred)
+    let transitSlots = min(host.budgetBytes / Admission.transitShare / slot, Admission.transitSlotsPreferred)
     let extraTransit = plan.layout.isDroppable ? 0 : max(0, transitSlots - Admission.transitSlots(plan)) * slot
     if self[computeTier].reservedBytes + computeNeed(needs) + extraRing <= compute.budgetBytes {
       sequence.ringLimit += extraRing / slot

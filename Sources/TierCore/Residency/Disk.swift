@@ -13,9 +13,6 @@ struct DiskState {
 
 extension ResidencyCore {
   static let diskRetryMs: UInt64 = 1000
-  /// Above this part of what the host may keep, dirty blocks are written ahead of need.
-  private static let writeAheadShare = (numerator: 3, denominator: 4)
-
   /// Writes what must leave the host, and what would have to leave next.
   func writeBehind() {
     guard disk.isUsable else { return }
@@ -38,9 +35,8 @@ extension ResidencyCore {
     }
     let idle = lists.first(lists.list(.host, clean: false, group: EvictionLists.idle, layer: 0))
     if let idle { return idle }
-    let share = Self.writeAheadShare
-    let isFilling = host.keptBytes > host.keepBytes / share.denominator * share.numerator
-    guard isHostPressed || isDraining || host.isShrinking || isFilling else { return nil }
+    // What an open sequence keeps here it will read again, and newborn blocks do not displace it.
+    guard isHostPressed || isDraining || host.isShrinking else { return nil }
     return victim(on: .host, clean: false, fartherThan: nil)
   }
 

@@ -38,8 +38,9 @@ extension ResidencyCore {
     useClock += 1
     directory[handle].lastUse = useClock
     let copy = directory[handle][computeTier]
-    if copy.state == .resident {
-      statistics.hits += 1
+    let isResident = copy.state == .resident
+    if isResident { statistics.hits += 1 }
+    if isResident, !waitsInOrder(sequence) {
       lease(handle, sequence, cell)
       return .resident(copy.slot, generation: copy.generation)
     }
@@ -48,12 +49,42 @@ extension ResidencyCore {
       statistics.lost += 1
       return .lost
     }
-    statistics.misses += 1
+    if !isResident { statistics.misses += 1 }
+    if sequence.plan.ordered { sequence.awaiting.append(cell) }
     sequence.flags[cell].insert(.wanted)
     sequence.waitingCount += 1
     sequence.wanted.append(cell)
     waiters[handle, default: []].append(Waiter(group: sequence.group, cell: cell))
     return .moving
+  }
+
+  /// Under `--ordered`, nothing is leased while an earlier block is awaited. What is leased is then always what the worker
+  /// uses next, so that it can let go of it whatever becomes of the budget: leases of later blocks could hold the very
+  /// memory the earlier one needs.
+  private func waitsInOrder(_ sequence: Sequence) -> Bool {
+    guard sequence.plan.ordered else { return false }
+    while let cell = sequence.awaiting.first, !sequence.flags[cell].contains(.wanted) {
+      _ = sequence.awaiting.popFirst()
+    }
+    return !sequence.awaiting.isEmpty
+  }
+
+  /// Leases awaited blocks that are resident, as far as they follow one another.
+  func grantInOrder(_ sequence: Sequence) {
+    while waitsInOrder(sequence), let cell = sequence.awaiting.first {
+      let handle = sequence.handles[cell]
+      guard directory[handle][computeTier].state == .resident else { return }
+      _ = sequence.awaiting.popFirst()
+      waiters[handle]!.removeAll { $0.group == sequence.group && $0.cell == cell }
+      if waiters[handle]!.isEmpty { waiters[handle] = nil }
+      grant(handle, sequence, cell)
+    }
+  }
+
+  /// The block awaited first may have been evicted again while it waited its turn.
+  func resendHead(_ sequence: Sequence) {
+    guard waitsInOrder(sequence), let cell = sequence.awaiting.first else { return }
+    _ = sendFor(sequence.handles[cell], sequence, reclaiming: .awaited)
   }
 
   private func lease(_ handle: BlockHandle, _ sequence: Sequence, _ cell: Int) {
@@ -65,18 +96,29 @@ extension ResidencyCore {
     relist(handle)
   }
 
-  /// A block came to be resident on the compute tier: whoever waited for it has it now.
+  /// A block came to be resident on the compute tier: whoever waited for it has it now, or in its turn.
   func grantWaiters(_ handle: BlockHandle) {
     guard let waiting = waiters.removeValue(forKey: handle) else { return }
-    let copy = directory[handle][computeTier]
+    var inOrder: [Sequence] = []
     for waiter in waiting {
       guard let sequence = sequences[waiter.group] else { preconditionFailure("a closed sequence waits for nothing") }
-      sequence.flags[waiter.cell].remove(.wanted)
-      sequence.waitingCount -= 1
-      lease(handle, sequence, waiter.cell)
-      let (layer, block) = (sequence.layer(ofCell: waiter.cell), sequence.block(ofCell: waiter.cell))
-      reply(sequence, .ready(sequence.id, layer: layer, block: block, copy.slot, generation: copy.generation))
+      if sequence.plan.ordered {
+        waiters[handle, default: []].append(waiter)
+        inOrder.append(sequence)
+      } else {
+        grant(handle, sequence, waiter.cell)
+      }
     }
+    for sequence in inOrder { grantInOrder(sequence) }
+  }
+
+  private func grant(_ handle: BlockHandle, _ sequence: Sequence, _ cell: Int) {
+    let copy = directory[handle][computeTier]
+    sequence.flags[cell].remove(.wanted)
+    sequence.waitingCount -= 1
+    lease(handle, sequence, cell)
+    let (layer, block) = (sequence.layer(ofCell: cell), sequence.block(ofCell: cell))
+    reply(sequence, .ready(sequence.id, layer: layer, block: block, copy.slot, generation: copy.generation))
   }
 
   /// A block cannot be had: whoever waited for it must compute it again.

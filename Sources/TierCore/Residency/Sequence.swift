@@ -33,6 +33,8 @@ final class Sequence {
 
   /// Cells acquired and not here yet, in the order they were asked for.
   var wanted: Fifo<Int> = Fifo()
+  /// Under `--ordered`: the same until they are leased, which happens in this order.
+  var awaiting: Fifo<Int> = Fifo()
   var prefetch = PrefetchCursor()
   /// Blocks in the ring that were sent for ahead of their acquire, and for which place in the plan.
   var prefetched: [BlockHandle: PrefetchCursor] = [:]

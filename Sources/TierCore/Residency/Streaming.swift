@@ -4,9 +4,11 @@ extension ResidencyCore {
   /// Sends for what the sequence waits for, in the order it asked, then for what it will want next.
   func stream(_ sequence: Sequence) {
     guard sequence.state == .admitted else { return }
+    grantInOrder(sequence)
+    resendHead(sequence)
     while let cell = sequence.wanted.first {
       if sequence.flags[cell].contains(.wanted) {
-        guard sendFor(sequence.handles[cell], sequence) else { return }
+        guard sendFor(sequence.handles[cell], sequence, reclaiming: .spare) else { return }
       }
       _ = sequence.wanted.popFirst()
     }
@@ -14,7 +16,7 @@ extension ResidencyCore {
   }
 
   /// Whether the block is on its way (or lost for good): false means that it must wait for a slot.
-  private func sendFor(_ handle: BlockHandle, _ sequence: Sequence) -> Bool {
+  func sendFor(_ handle: BlockHandle, _ sequence: Sequence, reclaiming reclaim: Reclaim) -> Bool {
     let block = directory[handle]
     if block[computeTier].state != .none { return true }
     if block.isSealing { return false }
@@ -22,7 +24,7 @@ extension ResidencyCore {
       loseWaiters(handle)
       return true
     }
-    return takeRingSlot(handle, sequence, mayReclaim: true)
+    return takeRingSlot(handle, sequence, reclaiming: reclaim)
   }
 
   private func prefetch(_ sequence: Sequence) {
@@ -36,7 +38,7 @@ extension ResidencyCore {
         let handle = sequence.handles[sequence.cell(layer, sequence.prefetch.block)]
         let block = directory[handle]
         if block[computeTier].state == .none, block.isAnywhere {
-          guard takeRingSlot(handle, sequence, mayReclaim: false) else { return }
+          guard takeRingSlot(handle, sequence, reclaiming: .nothing) else { return }
           sequence.prefetched[handle] = sequence.prefetch
         }
         sequence.prefetch.block += 1
@@ -47,9 +49,9 @@ extension ResidencyCore {
   }
 
   /// Gives the block a slot in the sequence's ring and starts it on its way.
-  private func takeRingSlot(_ handle: BlockHandle, _ sequence: Sequence, mayReclaim: Bool) -> Bool {
+  private func takeRingSlot(_ handle: BlockHandle, _ sequence: Sequence, reclaiming reclaim: Reclaim) -> Bool {
     if sequence.ringUsed >= sequence.ringLimit {
-      guard mayReclaim, reclaimRingSlot(sequence) else { return false }
+      guard reclaim != .nothing, reclaimRingSlot(sequence, reclaim) else { return false }
     }
     guard makeRoom(directory[handle].layout.slotBytes, on: computeTier),
       takeSlot(handle, on: computeTier, as: .ring, owner: sequence.group)
@@ -58,12 +60,22 @@ extension ResidencyCore {
     return true
   }
 
-  /// Frees the ring slot of a prefetched block that nobody holds or waits for: the one needed last. It will have to be
-  /// sent for again, so the prefetch goes back to it.
-  private func reclaimRingSlot(_ sequence: Sequence) -> Bool {
+  /// Whose ring slot a block may take that is wanted sooner.
+  enum Reclaim {
+    case nothing
+    /// Of a block that was prefetched, and nobody waits for.
+    case spare
+    /// Also of one that waits for its turn to be leased: the first in turn comes before all of them.
+    case awaited
+  }
+
+  /// Frees the ring slot of a block that nobody holds: the one needed last. It will have to be sent for again, so the
+  /// prefetch goes back to it.
+  private func reclaimRingSlot(_ sequence: Sequence, _ reclaim: Reclaim) -> Bool {
     for handle in sequence.ring.reversed() {
       let place = sequence.prefetched[handle]
-      guard dropIfSpare(handle) else { continue }
+      // Who awaits it in order sends for it again in its turn.
+      guard dropIfSpare(handle, mayBeAwaited: reclaim == .awaited) else { continue }
       if let place { sequence.prefetch = min(sequence.prefetch, place) }
       return true
     }
@@ -71,10 +83,10 @@ extension ResidencyCore {
   }
 
   @discardableResult
-  func dropIfSpare(_ handle: BlockHandle) -> Bool {
+  func dropIfSpare(_ handle: BlockHandle, mayBeAwaited: Bool = false) -> Bool {
     let block = directory[handle]
     let copy = block[computeTier]
-    guard copy.state == .resident, copy.readers == 0, block.leases == 0, waiters[handle] == nil,
+    guard copy.state == .resident, copy.readers == 0, block.leases == 0, mayBeAwaited || waiters[handle] == nil,
       block.isClean(on: computeTier)
     else { return false }
     dropCopy(handle, on: computeTier)

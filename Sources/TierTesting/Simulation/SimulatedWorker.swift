@@ -88,7 +88,8 @@ struct SimulatedWorker {
     let plan = SequencePlan(
       sequence: SequenceID(UInt32(random.int(0...3))), layout: layout, layers: random.int(1...4),
       chunkBlocks: chunkBlocks,
-      totalBlocks: random.int(1...10), stagingSlots: chunkBlocks + random.int(0...2), ringSlots: random.int(1...3),
+      totalBlocks: random.once(in: 3) ? random.int(8...32) : random.int(1...10),
+      stagingSlots: chunkBlocks + random.int(0...2), ringSlots: random.int(1...3),
       ordered: random.once(in: 2))
     self.plan = plan
     family = random.int(0...5)

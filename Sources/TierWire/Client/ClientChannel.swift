@@ -12,6 +12,7 @@ struct ClientChannel {
   /// Why nothing more will come.
   private(set) var ended: ResidencyError?
   private var receiveTimeoutMs: Int?
+  private var spin = ReceiveSpin()
 
   /// Replies kept while the answer to something else is waited for: the store ends a session long before.
   private static let repliesMax = 4 * ProtocolLimits.queuedReplies
@@ -81,7 +82,8 @@ struct ClientChannel {
     lazy var deadline = Deadline(afterMs: timeoutMs)
     while true {
       if remainingMs > 0 { try setTimeout(remainingMs) }
-      let received = socket.receive(into: buffer, wait: remainingMs > 0)
+      let received =
+        remainingMs > 0 ? socket.receive(into: buffer, spin: &spin) : socket.receive(into: buffer, wait: false)
       guard received == .interrupted else { return received }
       // Rare, so the clock is read only now: an interrupted wait is at most once as long again.
       remainingMs = deadline.remainingMs

@@ -49,8 +49,9 @@ struct ServedConnection: Sendable {
   private var name: String { "worker pid \(pid) uid \(uid)" }
 
   private func serve(_ session: any HostedSession, _ outbox: ConnectionOutbox, _ buffer: FrameBuffer) {
+    var spin = ReceiveSpin()
     while true {
-      switch socket.receive(into: buffer, wait: true) {
+      switch socket.receive(into: buffer, spin: &spin) {
       case .frame(let size, let descriptors):
         for descriptor in descriptors { close(descriptor) }
         // Once the connection is ending, what still comes is let fall until the worker hangs up too.

@@ -19,6 +19,9 @@ struct Figure: Codable, Sendable {
     case tokensPerSecond = "tokens/s"
     case gigabytesPerSecond = "GB/s"
     case blocks
+    case percent = "%"
+    /// Of a hundred: differences of percentages.
+    case points = "points"
     case bytes
   }
 

@@ -16,6 +16,8 @@ final class FigureFile {
     let date: String
   }
 
+  /// Whether this run has figures in it.
+  private(set) var isWritten = false
   private let path: String
   private var entries: [Entry] = []
 
@@ -44,6 +46,7 @@ final class FigureFile {
         try FileManager.default.createDirectory(atPath: String(path[..<slash]), withIntermediateDirectories: true)
       }
       try Self.encoder.encode(entries).write(to: URL(filePath: path), options: .atomic)
+      isWritten = true
     } catch {
       throw .io("cannot write \(path): \(error)")
     }

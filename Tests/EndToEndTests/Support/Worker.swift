@@ -63,6 +63,7 @@ struct Evaluation: Decodable, Sendable {
   let top5: [[Double]]
   let meanNll: Double
   let chunks: Int
+  let recomputedBlocks: Int
   let tiers: Tiers
 
   /// The same bits: of every token's nll, and of the last position's likeliest tokens.
