@@ -51,9 +51,11 @@ extension Spill {
   /// Makes the next segment before it is needed. Where the last write failed this is also how the spill finds out, once
   /// a second, that the cause is gone.
   private func prepareSegment() {
-    let (isWanted, isProbing) = state.withLock { state in
-      (state.ready == nil && state.counters.writtenBlocks > 0, state.writeFault != nil)
+    let (isDetached, isWanted, isProbing) = state.withLock { state in
+      (state.isDetached, state.ready == nil && state.counters.writtenBlocks > 0, state.writeFault != nil)
     }
+    // A directory that is held can be written to wherever it was moved: that is no sign that it is back.
+    guard !isDetached else { return }
     guard isWanted || isProbing, !isProbing || keeper.isCheckTurn else { return }
     do throws(SpillError) {
       guard let segment = try createSegment(moving: false) else { return }
