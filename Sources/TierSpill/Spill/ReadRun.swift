@@ -29,8 +29,10 @@ struct ReadRun {
   private let scratchBytes: Int
   private var isOver = false
 
-  /// What one operation moves at most, unless a record is larger. Smaller ones end sooner, and are decoded sooner.
+  /// What one operation moves at most, unless a record is larger. Smaller ones end sooner, and are decoded sooner: the
+  /// first ones are, so that there is something to decode.
   private static let stretchBytes = 512 << 10
+  private static let firstStretchBytes = 128 << 10
   private static let parts = 6
 
   init(_ spill: Spill, batch: [BlockRead], found: [ReadItem]) {
@@ -52,8 +54,9 @@ struct ReadRun {
     }
     var stretches: [Stretch] = []
     for item in sorted {
+      let limit = min(firstStretchBytes << min(stretches.count, 8) / 2, stretchBytes)
       if let last = stretches.last, last.segment === item.segment, last.offset + last.bytes == item.entry.offset,
-        last.bytes + item.entry.recordBytes <= stretchBytes
+        last.bytes + item.entry.recordBytes <= limit
       {
         stretches[stretches.count - 1].items.append(item)
         stretches[stretches.count - 1].bytes += item.entry.recordBytes
