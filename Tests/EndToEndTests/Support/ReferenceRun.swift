@@ -14,9 +14,11 @@ final class ReferenceRun: Sendable {
   }
 
   /// Starts it again, elsewhere.
-  func start(_ store: Worker.Store, in home: Workspace) throws -> ChildProcess { try Self.start(store, in: home) }
+  func start(_ store: Worker.Store, _ flags: [String] = [], in home: Workspace) throws -> ChildProcess {
+    try Self.start(store, flags, in: home)
+  }
 
-  private static func start(_ store: Worker.Store, in home: Workspace) throws -> ChildProcess {
-    try Worker.eval(RealModel.path(), tokens: Tokens.real(tokens, in: home), store, flags, in: home)
+  private static func start(_ store: Worker.Store, _ more: [String] = [], in home: Workspace) throws -> ChildProcess {
+    try Worker.eval(RealModel.path(), tokens: Tokens.real(tokens, in: home), store, flags + more, in: home)
   }
 }
