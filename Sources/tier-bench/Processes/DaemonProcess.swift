@@ -12,21 +12,36 @@ final class DaemonProcess {
   }
 
   let socketPath: String
+  private let bench: Bench
+  private let budgets: Budgets
   private let place: String
-  private let process: Subprocess
+  private var process: Subprocess
 
   /// Returns when it takes connections.
   init(_ bench: Bench, _ budgets: Budgets) throws(BenchFault) {
+    self.bench = bench
+    self.budgets = budgets
     place = try bench.scratch.directory("d" + UUID().uuidString.prefix(8))
     socketPath = place + "/run/worker.sock"
-    process = try Subprocess(
+    process = try Self.start(bench, budgets, place)
+    try waitUntilReady()
+  }
+
+  /// Ends it as a service manager does, and starts it again on what it left on disk.
+  func restart() throws(BenchFault) {
+    process.stop()
+    process = try Self.start(bench, budgets, place)
+    try waitUntilReady()
+  }
+
+  private static func start(_ bench: Bench, _ budgets: Budgets, _ place: String) throws(BenchFault) -> Subprocess {
+    try Subprocess(
       try bench.program("tierd"),
       [
         "--runtime-dir", place + "/run", "--state-dir", place + "/state", "--device", "emulated", "--device-budget",
         "\(budgets.deviceBytes)", "--host-budget", "\(budgets.hostBytes)", "--disk-budget", "\(budgets.diskBytes)",
         "--log-level", "warning",
       ], outputPath: place + "/out", errorPath: place + "/err")
-    try waitUntilReady()
   }
 
   deinit {

@@ -20,6 +20,9 @@ struct WorkerRun {
     let promptTokens: Int
     let computedTokens: Int
     let stallS: Double
+    let peakRssBytes: Int
+    /// Of `run`.
+    let tokenIds: [Int]?
     let tiers: Tiers
   }
 
@@ -30,7 +33,10 @@ struct WorkerRun {
   /// Long enough for any run on any machine; a run that hangs is ended.
   private static let limitS = 1800.0
 
-  init(_ bench: Bench, _ arguments: [String], environment: [String: String] = [:]) throws(BenchFault) {
+  /// - Parameter sharesPrefix: whether blocks of an earlier run may be found again; else that is an error.
+  init(
+    _ bench: Bench, _ arguments: [String], environment: [String: String] = [:], sharesPrefix: Bool = false
+  ) throws(BenchFault) {
     let place = bench.scratch.path
     let watch = Stopwatch()
     let process = try Subprocess(
@@ -45,7 +51,7 @@ struct WorkerRun {
     guard let data = FileManager.default.contents(atPath: place + "/worker.json"),
       let report = try? decoder.decode(Report.self, from: data)
     else { throw .failed("tier-worker printed no report that can be read") }
-    guard report.computedTokens == report.promptTokens else {
+    guard sharesPrefix || report.computedTokens == report.promptTokens else {
       throw .failed(
         "tier-worker computed \(report.computedTokens) of \(report.promptTokens) tokens: a prefix was shared")
     }
