@@ -14,6 +14,7 @@ struct WorkerRun {
       let hits: Int
       let misses: Int
       let lost: Int
+      let peakBytes: [String: Int]
     }
     let prefillS: Double
     let tokensPerS: Double
