@@ -135,7 +135,7 @@ extension ResidencyCore {
     emit(.forget(directory[handle].key))
   }
 
-  /// The disk did not answer, which says nothing of the record: it stays, and the block is a miss for now. The second time
+  /// The disk did not answer, which says nothing of the record: it stays, and this read is a miss. The second time
   /// it is given up, or whoever needs the block would ask for ever.
   func failRead(_ handle: BlockHandle, _ tier: Tier) {
     directory[handle].disk.failedReads += 1
