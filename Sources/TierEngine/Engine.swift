@@ -14,6 +14,8 @@ public final class Engine: Sendable {
     let core: ResidencyCore
     var outboxes: [SessionID: any ReplyOutbox] = [:]
     var peers: [SessionID: SessionPeer] = [:]
+    /// Of the sessions that asked for one.
+    var traces: [SessionID: SessionTrace] = [:]
     var lastSession: UInt64 = 0
     var isStopping = false
   }
@@ -141,7 +143,7 @@ public final class Engine: Sendable {
   }
 
   private func start() {
-    let finish: @Sendable ([(MoveID, MoveOutcome)]) -> Void = { [self] moves in finished(moves) }
+    let finish: @Sendable ([EndedMove]) -> Void = { [self] moves in finished(moves) }
     let link = options.linkBytesPerSecond
     movers.withLock {
       $0 = Movers(
@@ -198,14 +200,18 @@ public final class Engine: Sendable {
 
   func handle(_ event: Event) {
     state.withLock { state in
+      if case .request(let session, let request) = event { state.traces[session]?.note(request) }
       let commands = state.core.handle(event)
       carryOut(commands, &state)
     }
   }
 
-  private func finished(_ moves: [(MoveID, MoveOutcome)]) {
+  private func finished(_ moves: [EndedMove]) {
     state.withLock { state in
-      for (move, outcome) in moves { carryOut(state.core.handle(.moved(move, outcome)), &state) }
+      for ended in moves {
+        state.record(ended)
+        carryOut(state.core.handle(.moved(ended.move, ended.outcome)), &state)
+      }
     }
   }
 

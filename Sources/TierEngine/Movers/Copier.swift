@@ -19,7 +19,7 @@ final class Copier: Sendable {
 
   init(
     name: String, threads count: Int, bytesPerSecond: Int?,
-    finish: @escaping @Sendable ([(MoveID, MoveOutcome)]) -> Void
+    finish: @escaping @Sendable ([EndedMove]) -> Void
   ) {
     let queue = queue
     threads = (0..<count).map { index in
@@ -27,7 +27,7 @@ final class Copier: Sendable {
         tierd_prefer_throughput()
         var pace = Pace(bytesPerSecond: bytesPerSecond)
         while let jobs = queue.pop(atMost: 8) {
-          finish(jobs.map { job in (job.move, Self.copy(job, &pace)) })
+          finish(jobs.map { Self.copy($0, &pace, mover: index) })
         }
       }
     }
@@ -38,6 +38,13 @@ final class Copier: Sendable {
   func stop() {
     queue.close()
     for thread in threads { thread.join() }
+  }
+
+  private static func copy(_ job: Job, _ pace: inout Pace, mover: Int) -> EndedMove {
+    let beganNs = MonotonicClock.nowNs()
+    let outcome = copy(job, &pace)
+    return EndedMove(
+      move: job.move, outcome: outcome, mover: mover, beganNs: beganNs, endedNs: MonotonicClock.nowNs())
   }
 
   private static func copy(_ job: Job, _ pace: inout Pace) -> MoveOutcome {
