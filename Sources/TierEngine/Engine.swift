@@ -70,7 +70,9 @@ public final class Engine: Sendable {
 
   private func openSpill() throws(SpillError) -> Spill? {
     guard options.diskBytes > 0, let directory = options.spillDirectory else { return nil }
-    return try Spill.open(directory: directory, capBytes: options.diskBytes)
+    var spillOptions = SpillOptions()
+    spillOptions.damagesOneReadIn = options.damagesOneReadIn
+    return try Spill.open(directory: directory, capBytes: options.diskBytes, options: spillOptions)
   }
 
   private func note(_ error: SpillError) {
