@@ -11,7 +11,7 @@ public import TierSpill
 /// until `stop`.
 public final class Engine: Sendable {
   struct State {
-    let core: ResidencyCore
+    var core: ResidencyCore
     var outboxes: [SessionID: any ReplyOutbox] = [:]
     var peers: [SessionID: SessionPeer] = [:]
     /// Of the sessions that asked for one.

@@ -28,6 +28,10 @@ struct Block {
 
   var isAnywhere: Bool { device.state != .none || host.state != .none || disk.state == .durable }
   var isOnDisk: Bool { disk.state == .durable }
+  /// Nobody names it, and it is nowhere.
+  var isUnused: Bool {
+    users == 0 && !isAnywhere && !isSealing && disk.state == .none && !disk.isBeingRead
+  }
 
   /// Whether letting go of the copy on `tier` loses nothing.
   func isClean(on tier: Tier) -> Bool {
@@ -61,6 +65,8 @@ struct Copy {
   var readers: Int16 = 0
   /// For `ring`: the sequence it streams to.
   var ringOwner: Int32 = -1
+  /// For `ring`: it was sent for ahead of its acquire, for this place in its owner's plan.
+  var prefetchedFor: PrefetchCursor?
   /// Links of the eviction list it stands in; `list` is -1 where it stands in none.
   var list: Int32 = -1
   var previous: BlockHandle = -1

@@ -18,11 +18,11 @@ struct EvictionLists {
   private static let perLayer: Int32 = 4
 
   private var heads: [Head] = []
-  private var groups: [Int32: Group] = [:]
+  private var groups = IDTable<Int32, Group>()
   private var freeBases: [Int32: [Int32]] = [:]
   private var nextGroup: Int32 = 1
 
-  init() { groups[Self.idle] = Group(base: allocate(layers: 1), layers: 1) }
+  init() { groups.append(Group(base: allocate(layers: 1), layers: 1), as: Self.idle) }
 
   private mutating func allocate(layers: Int32) -> Int32 {
     if let base = freeBases[layers]?.popLast() { return base }
@@ -34,13 +34,13 @@ struct EvictionLists {
   mutating func addGroup(layers: Int) -> Int32 {
     let id = nextGroup
     nextGroup += 1
-    groups[id] = Group(base: allocate(layers: Int32(layers)), layers: Int32(layers))
+    groups.append(Group(base: allocate(layers: Int32(layers)), layers: Int32(layers)), as: id)
     return id
   }
 
   /// The group's lists must be empty.
   mutating func removeGroup(_ id: Int32) {
-    guard let group = groups.removeValue(forKey: id) else { return }
+    guard let group = groups.remove(id) else { return }
     for list in group.base..<(group.base + group.layers * Self.perLayer) {
       precondition(heads[Int(list)].first < 0, "a closed sequence owns no copies")
     }
@@ -48,10 +48,18 @@ struct EvictionLists {
   }
 
   func list(_ tier: Tier, clean: Bool, group id: Int32, layer: Int) -> Int32 {
-    guard let group = groups[id] else { preconditionFailure("group \(id) exists") }
+    let group = groups[existing: id]
     let row = id == Self.idle ? 0 : Int32(layer)
     precondition(row < group.layers, "the layer is one of the sequence's")
     return group.base + row * Self.perLayer + (tier == .device ? 0 : 2) + (clean ? 0 : 1)
+  }
+
+  /// The list that the block's copy on the tier belongs to; -1 where it is not to be evicted.
+  func list(of block: Block, on tier: Tier, computeTier: Tier) -> Int32 {
+    let copy = block[tier]
+    guard copy.state == .resident, copy.role == .kept, copy.readers == 0, tier != computeTier || block.leases == 0
+    else { return -1 }
+    return list(tier, clean: block.isClean(on: tier), group: block.group, layer: Int(block.key.layer))
   }
 
   /// The copy to leave first; nil if the list is empty.

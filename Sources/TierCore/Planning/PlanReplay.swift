@@ -24,7 +24,7 @@ public struct PlanReplay {
   }
 
   public let workload: Workload
-  let core: ResidencyCore
+  var core: ResidencyCore
   /// Original over stored bytes of what is spilled.
   private let spillRatio: Double
   private let kv = SessionID(1)
@@ -32,10 +32,10 @@ public struct PlanReplay {
   private let sequence = SequenceID(1)
   private var pending: [Command] = []
   private var next = 0
-  /// Leased, and not used yet.
-  private var resident: Set<Int> = []
-  /// Lost in this step.
-  private var gone: Set<Int> = []
+  private var answers: [Command] = []
+  /// By block: leased, and not used yet; lost in this step.
+  private var isHeld: [Bool]
+  private var isGone: [Bool]
   /// Parts of the current layer's weights that are leased, and that have to be filled.
   private var leasedParts: [Int] = []
   private var lostParts: [Int] = []
@@ -51,6 +51,8 @@ public struct PlanReplay {
     self.workload = workload
     self.spillRatio = spillRatio
     core = ResidencyCore(budgets)
+    isHeld = Array(repeating: false, count: workload.totalBlocks)
+    isGone = isHeld
     feed(.connected(kv, TenantID(0)))
     feed(.connected(weights, TenantID(0)))
     openWeights()
@@ -99,10 +101,13 @@ public struct PlanReplay {
     var first = blocks.lowerBound
     while first < blocks.upperBound {
       var end = first
-      while end < blocks.upperBound, end - first < Self.batchBlocks, resident.remove(end) != nil { end += 1 }
+      while end < blocks.upperBound, end - first < Self.batchBlocks, isHeld[end] {
+        isHeld[end] = false
+        end += 1
+      }
       if end > first {
         request(.release(sequence, layer: layer, blocks: first..<end))
-      } else if gone.contains(first) {
+      } else if isGone[first] {
         end = first + 1
       } else {
         isStuck = true
@@ -110,7 +115,7 @@ public struct PlanReplay {
       }
       first = end
     }
-    gone.removeAll(keepingCapacity: true)
+    for block in blocks { isGone[block] = false }
     return true
   }
 
@@ -157,24 +162,26 @@ public struct PlanReplay {
   private mutating func request(_ request: Request) { feed(.request(kv, request)) }
 
   private mutating func feed(_ event: Event) {
-    take(core.handle(event))
+    step(event)
     while next < pending.count {
       let command = pending[next]
       next += 1
-      if let (move, outcome) = carriedOut(command) { take(core.handle(.moved(move, outcome))) }
+      if let (move, outcome) = carriedOut(command) { step(.moved(move, outcome)) }
     }
     pending.removeAll(keepingCapacity: true)
     next = 0
   }
 
-  private mutating func take(_ commands: [Command]) {
-    for command in commands {
-      if case .reply(let session, let reply) = command {
-        take(reply, isKV: session == kv)
-      } else {
-        pending.append(command)
+  private mutating func step(_ event: Event) {
+    core.handle(event, into: &answers)
+    for command in answers {
+      switch command {
+      case .reply(let session, let reply): take(reply, isKV: session == kv)
+      case .ingest, .copy, .write, .read: pending.append(command)
+      default: break
       }
     }
+    answers.removeAll(keepingCapacity: true)
   }
 
   private mutating func take(_ reply: Reply, isKV: Bool) {
@@ -195,13 +202,13 @@ public struct PlanReplay {
   }
 
   private mutating func hold(_ block: Int, _ isKV: Bool) {
-    if isKV { resident.insert(block) } else { leasedParts.append(block) }
+    if isKV { isHeld[block] = true } else { leasedParts.append(block) }
   }
 
   private mutating func lose(_ block: Int, _ isKV: Bool) {
     guard isKV else { return lostParts.append(block) }
     lost += 1
-    gone.insert(block)
+    isGone[block] = true
   }
 
   private func carriedOut(_ command: Command) -> (MoveID, MoveOutcome)? {

@@ -11,7 +11,7 @@ extension ResidencyCore {
   }
 
   /// Gives a new block a slot on the highest tier it is worth a place on.
-  func place(_ handle: BlockHandle, nextUse: Distance) -> Placement {
+  mutating func place(_ handle: BlockHandle, nextUse: Distance) -> Placement {
     if computeTier == .device {
       if placeKept(handle, on: .device, nextUse: nextUse) { return .on(.device) }
       demoteIdle()
@@ -26,7 +26,7 @@ extension ResidencyCore {
   }
 
   /// Takes a slot to keep the block in, evicting clean copies that are used later than it; any clean ones for nil.
-  private func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: Distance?) -> Bool {
+  private mutating func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: Distance?) -> Bool {
     let bytes = directory[handle].layout.slotBytes
     while !canKeep(bytes, on: tier) || !self[tier].hasRoom(bytes) {
       guard let victim = victim(on: tier, clean: true, fartherThan: nextUse) else { return false }
@@ -63,10 +63,11 @@ extension ResidencyCore {
   /// Paces of sequences are averages: what is used about as soon is not worth a move.
   private static let doubt = 4
 
-  var openSequences: [Sequence] { sequences.keys.sorted().map { sequences[$0]! } }
+  /// In the order they were opened.
+  var openSequences: [Sequence] { sequences.values }
 
   /// Makes room for bytes that are reserved, whoever must leave for it. False: room is being made.
-  func makeRoom(_ bytes: Int, on tier: Tier) -> Bool {
+  mutating func makeRoom(_ bytes: Int, on tier: Tier) -> Bool {
     while !self[tier].hasRoom(bytes) {
       if let victim = victim(on: tier, clean: true, fartherThan: nil) {
         dropCopy(victim, on: tier)
@@ -79,7 +80,7 @@ extension ResidencyCore {
   }
 
   /// Someone needs room that only dirty copies can give: they are made clean.
-  private func press(_ tier: Tier) {
+  private mutating func press(_ tier: Tier) {
     isRoomWanted = true
     if tier == .device {
       demote(atMost: configuration.demoteDepth)
@@ -89,28 +90,28 @@ extension ResidencyCore {
   }
 
   /// Lets go of bytes that exist nowhere else. Only where the disk cannot take them; idle blocks first.
-  private func dropDirtyVictim(on tier: Tier, fartherThan limit: Distance?) -> Bool {
+  private mutating func dropDirtyVictim(on tier: Tier, fartherThan limit: Distance?) -> Bool {
     guard let victim = victim(on: tier, clean: false, fartherThan: limit) else { return false }
     dropCopy(victim, on: tier)
     return true
   }
 
   /// Sends dirty copies of the device to the host, farthest first, so that they may be evicted.
-  func demote(atMost depth: Int) {
+  mutating func demote(atMost depth: Int) {
     while demotionsInFlight < depth, let handle = victim(on: .device, clean: false, fartherThan: nil) {
       guard startDemotion(handle) else { return }
     }
   }
 
   /// The same for blocks no sequence uses: they would otherwise hold the device for ever.
-  private func demoteIdle() {
+  private mutating func demoteIdle() {
     let list = lists.list(.device, clean: false, group: EvictionLists.idle, layer: 0)
     while demotionsInFlight < configuration.demoteDepth, let handle = lists.first(list) {
       guard startDemotion(handle) else { return }
     }
   }
 
-  private func startDemotion(_ handle: BlockHandle) -> Bool {
+  private mutating func startDemotion(_ handle: BlockHandle) -> Bool {
     // Its bytes are nowhere else: any clean copy on the host, which the disk has too, gives way to them.
     guard placeKept(handle, on: .host, nextUse: nil) || (disk.isUsable && takeTransitSlot(handle)) else {
       isHostPressed = true
@@ -126,7 +127,7 @@ extension ResidencyCore {
     return true
   }
 
-  func finishDemotion(_ handle: BlockHandle, arrived isHere: Bool) {
+  mutating func finishDemotion(_ handle: BlockHandle, arrived isHere: Bool) {
     demotionsInFlight -= 1
     directory[handle].device.readers -= 1
     directory[handle].host.isMoving = false
@@ -142,7 +143,7 @@ extension ResidencyCore {
   }
 
   /// Brings tiers back under a budget that was lowered.
-  func shrink() {
+  mutating func shrink() {
     for tier in [Tier.device, .host] where self[tier].isShrinking { _ = makeRoom(0, on: tier) }
     if isDraining || isEvictingIdle, computeTier == .device {
       isDraining ? demote(atMost: configuration.demoteDepth) : demoteIdle()

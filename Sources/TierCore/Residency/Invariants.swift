@@ -77,21 +77,15 @@ extension ResidencyCore {
     for handle in directory.handles {
       let block = directory[handle]
       for tier in [Tier.device, .host] {
-        let copy = block[tier]
-        let evictable =
-          copy.state == .resident && copy.role == .kept && copy.readers == 0
-          && (tier != computeTier || block.leases == 0)
-        let list =
-          evictable
-          ? lists.list(tier, clean: block.isClean(on: tier), group: block.group, layer: Int(block.key.layer)) : -1
-        if copy.list != list { return "\(tier.name) copy of block \(handle) stands in list \(copy.list), not \(list)" }
+        let (list, listed) = (lists.list(of: block, on: tier, computeTier: computeTier), block[tier].list)
+        if listed != list { return "\(tier.name) copy of block \(handle) stands in list \(listed), not \(list)" }
       }
     }
     return nil
   }
 
   private func brokenSequences() -> String? {
-    for (group, sequence) in sequences {
+    for (group, sequence) in zip(sequences.ids, sequences.values) {
       let ringed = sequence.ring.filter { directory[$0][computeTier].ringOwner == group }
       if ringed.count != sequence.ring.count || sequence.ringUsed != sequence.ring.count {
         return
@@ -100,16 +94,13 @@ extension ResidencyCore {
       if sequence.waitingCount != sequence.flags.count(where: { $0.contains(.wanted) }) {
         return "sequence \(sequence.id): \(sequence.waitingCount) wanted cells counted"
       }
-      if let stray = sequence.prefetched.keys.first(where: { !sequence.ring.contains($0) }) {
-        return "sequence \(sequence.id): block \(stray) was prefetched and is in no slot of its ring"
-      }
       for (cell, flags) in sequence.flags.enumerated() where flags.contains(.wanted) {
-        let waits = waiters[sequence.handles[cell]]?.contains { $0.group == group && $0.cell == cell } ?? false
+        let waits = waiters.of(sequence.handles[cell]).contains(Waiter(group: group, cell: cell))
         if !waits { return "sequence \(sequence.id): wanted cell \(cell) waits for nothing" }
       }
     }
-    for (handle, waiting) in waiters {
-      for waiter in waiting where sequences[waiter.group]?.flags[waiter.cell].contains(.wanted) != true {
+    for handle in waiters.handles {
+      for waiter in waiters.of(handle) where sequences[waiter.group]?.flags[waiter.cell].contains(.wanted) != true {
         return "block \(handle): a waiter that wants nothing"
       }
     }

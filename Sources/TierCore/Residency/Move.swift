@@ -1,6 +1,6 @@
 /// A move under way, as the core remembers it until the shell reports its end.
 enum Move {
-  case ingest(BlockHandle, Tier, staging: ArenaID, slot: UInt32, sealer: ResidencyCore.Waiter)
+  case ingest(BlockHandle, Tier, staging: ArenaID, slot: UInt32, sealer: Waiter)
   case promote(BlockHandle)
   case demote(BlockHandle)
   case write(BlockHandle)
@@ -9,8 +9,8 @@ enum Move {
 }
 
 extension ResidencyCore {
-  func finish(_ id: MoveID, _ outcome: MoveOutcome) {
-    guard let move = moves.removeValue(forKey: id) else { preconditionFailure("move \(id.rawValue) is under way") }
+  mutating func finish(_ id: MoveID, _ outcome: MoveOutcome) {
+    guard let move = moves.remove(id) else { preconditionFailure("move \(id.rawValue) is under way") }
     switch (move, outcome) {
     case (.ingest(let handle, let tier, let staging, let slot, let sealer), .ingested(let checksum)):
       finishIngest(handle, tier, staging, slot, sealer, checksum: checksum)

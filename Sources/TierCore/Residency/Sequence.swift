@@ -1,4 +1,5 @@
-/// One admitted or waiting sequence of one session.
+/// One admitted or waiting sequence of one session. Its properties are the core's alone, which is one value and runs one
+/// call at a time: what is read and written for every block is spared the check for overlapping access.
 final class Sequence {
   enum State {
     case queued
@@ -11,7 +12,7 @@ final class Sequence {
   let id: SequenceID
   let tenant: TenantID
   let plan: SequencePlan
-  var state = State.queued
+  @exclusivity(unchecked) var state = State.queued
   /// Its group in the eviction lists; also its index among the open sequences.
   let group: Int32
 
@@ -20,32 +21,32 @@ final class Sequence {
   /// How many of the first blocks were held, in all layers, when they were named.
   var cachedBlocks = 0
   /// Handles by `layer * plan.totalBlocks + block`; -1 where not named yet.
-  var handles: [BlockHandle]
-  var flags: [BlockFlags]
+  @exclusivity(unchecked) var handles: [BlockHandle]
+  @exclusivity(unchecked) var flags: [BlockFlags]
 
   /// Where it is in its plan: `chunk * layers + layer` of its latest acquire.
-  var step = 0
-  var pace = Pace()
+  @exclusivity(unchecked) var step = 0
+  @exclusivity(unchecked) var pace = Pace()
   /// The store's count of acquired blocks when this step began.
   var stepClock: UInt64 = 0
   /// The blocks of its latest acquire: what the layers after it will want too.
-  var window = 0..<0
+  @exclusivity(unchecked) var window = 0..<0
 
   /// Cells acquired and not here yet, in the order they were asked for.
-  var wanted: Fifo<Int> = Fifo()
+  @exclusivity(unchecked) var wanted: Fifo<Int> = Fifo()
   /// Under `--ordered`: the same until they are leased, which happens in this order.
-  var awaiting: Fifo<Int> = Fifo()
-  var prefetch = PrefetchCursor()
-  /// Blocks in the ring that were sent for ahead of their acquire, and for which place in the plan.
-  var prefetched: [BlockHandle: PrefetchCursor] = [:]
+  @exclusivity(unchecked) var awaiting: Fifo<Int> = Fifo()
+  @exclusivity(unchecked) var prefetch = PrefetchCursor()
   /// Copies in ring slots of this sequence, oldest first.
-  var ring: [BlockHandle] = []
-  var ringLimit = 0
-  var ringUsed = 0
-  var leaseCount = 0
+  @exclusivity(unchecked) var ring: [BlockHandle] = []
+  @exclusivity(unchecked) var ringLimit = 0
+  @exclusivity(unchecked) var ringUsed = 0
+  @exclusivity(unchecked) var leaseCount = 0
   /// Cells that are `wanted`.
-  var waitingCount = 0
+  @exclusivity(unchecked) var waitingCount = 0
   var lastActivityMs: UInt64 = 0
+  /// To be looked after before `handle` returns.
+  @exclusivity(unchecked) var isUnsettled = false
 
   var staging: Staging?
   var reservations: Fifo<Reservation> = Fifo()
@@ -139,7 +140,10 @@ struct Fifo<Element> {
     guard head < items.count else { return nil }
     defer {
       head += 1
-      if head == items.count || head > 1024 {
+      if head == items.count {
+        items.removeAll(keepingCapacity: true)
+        head = 0
+      } else if head > 1024 {
         items.removeFirst(head)
         head = 0
       }

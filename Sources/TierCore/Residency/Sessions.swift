@@ -1,30 +1,30 @@
 // Sessions and their requests: checked here, so that the concerns behind them see only valid ones.
 
 extension ResidencyCore {
-  func connect(_ id: SessionID, _ tenant: TenantID) {
+  mutating func connect(_ id: SessionID, _ tenant: TenantID) {
     precondition(sessions[id] == nil, "a session connects once")
     sessions[id] = Session(tenant: tenant)
     for arena in self[computeTier].arenas(of: tenant) { emit(.announce(arena, id)) }
   }
 
-  func disconnect(_ id: SessionID) {
+  mutating func disconnect(_ id: SessionID) {
     guard let session = sessions.removeValue(forKey: id) else { return }
     for group in session.sequences.values.sorted() { closeSequence(group) }
   }
 
-  func announce(_ arena: ArenaID, to tenant: TenantID) {
+  mutating func announce(_ arena: ArenaID, to tenant: TenantID) {
     for (id, session) in sessions.sorted(by: { $0.key < $1.key }) where session.tenant == tenant {
       emit(.announce(arena, id))
     }
   }
 
-  func take(_ request: Request, from id: SessionID) {
+  mutating func take(_ request: Request, from id: SessionID) {
     // A request that crossed the end of its session on the way is void.
     guard sessions[id] != nil, !deferring(request, of: id) else { return }
     carryOut(request, from: id)
   }
 
-  func carryOut(_ request: Request, from id: SessionID) {
+  mutating func carryOut(_ request: Request, from id: SessionID) {
     do throws(Violation) {
       try dispatch(request, from: id)
     } catch {
@@ -34,7 +34,7 @@ extension ResidencyCore {
     }
   }
 
-  private func dispatch(_ request: Request, from id: SessionID) throws(Violation) {
+  private mutating func dispatch(_ request: Request, from id: SessionID) throws(Violation) {
     switch request {
     case .open(let plan): try open(plan, in: id)
     case .extend(let sequence, let blocks): try extend(find(sequence, in: id), blocks)
@@ -53,7 +53,7 @@ extension ResidencyCore {
     }
   }
 
-  private func find(_ sequence: SequenceID, in id: SessionID) throws(Violation) -> Sequence {
+  private mutating func find(_ sequence: SequenceID, in id: SessionID) throws(Violation) -> Sequence {
     guard let group = sessions[id]?.sequences[sequence], let found = sequences[group] else {
       throw .unknownSequence(sequence)
     }
@@ -61,7 +61,7 @@ extension ResidencyCore {
     return found
   }
 
-  private func admitted(
+  private mutating func admitted(
     _ sequence: SequenceID, in id: SessionID, _ layer: Int, _ blocks: Range<Int>
   ) throws(Violation) -> Sequence {
     let found = try find(sequence, in: id)
@@ -73,7 +73,7 @@ extension ResidencyCore {
   }
 
   /// Names further blocks. Equal ids are equal blocks: what other sequences of the tenant sealed is found again.
-  private func extend(_ sequence: Sequence, _ ids: [BlockID]) throws(Violation) {
+  private mutating func extend(_ sequence: Sequence, _ ids: [BlockID]) throws(Violation) {
     let plan = sequence.plan
     guard ids.count <= SequencePlan.maxBlocksPerRequest, sequence.named + ids.count <= plan.totalBlocks else {
       throw .tooManyBlocks(named: sequence.named + ids.count, limit: plan.totalBlocks)
@@ -99,8 +99,8 @@ extension ResidencyCore {
   }
 
   /// Ends a sequence: its leases, its staged blocks, its reservations. What it sealed stays cached.
-  func closeSequence(_ group: Int32) {
-    guard let sequence = sequences.removeValue(forKey: group) else { return }
+  mutating func closeSequence(_ group: Int32) {
+    guard let sequence = sequences.remove(group) else { return }
     sessions[sequence.session]?.sequences[sequence.id] = nil
     abandonSeals(of: sequence)
     for cell in sequence.flags.indices where !sequence.flags[cell].isDisjoint(with: [.leased, .wanted]) {

@@ -3,7 +3,7 @@
 extension ResidencyCore {
   static let outstandingReservations = 16
 
-  func reserve(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+  mutating func reserve(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
     for block in blocks where !sequence.flags[sequence.cell(layer, block)].isDisjoint(with: [.reserved, .sealing]) {
       throw .alreadyReserved(layer: layer, block: block)
     }
@@ -18,7 +18,7 @@ extension ResidencyCore {
   }
 
   /// Grants staging slots in the order asked, each reservation whole.
-  private func serveReservations(_ sequence: Sequence) {
+  private mutating func serveReservations(_ sequence: Sequence) {
     while let next = sequence.reservations.first {
       let fresh = next.blocks.filter { block in
         !directory[sequence.handles[sequence.cell(next.layer, block)]].isAnywhere
@@ -45,7 +45,7 @@ extension ResidencyCore {
     }
   }
 
-  func seal(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+  mutating func seal(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
     for block in blocks where !sequence.flags[sequence.cell(layer, block)].contains(.reserved) {
       throw .notReserved(layer: layer, block: block)
     }
@@ -68,7 +68,7 @@ extension ResidencyCore {
   }
 
   /// Finds places for sealed blocks, in the order they were sealed.
-  func placeWaiting() {
+  mutating func placeWaiting() {
     while let next = placements.first {
       guard let sequence = sequences[next.sealer.group] else {
         preconditionFailure("a closed sequence has no seals waiting")
@@ -86,7 +86,7 @@ extension ResidencyCore {
     }
   }
 
-  private func startIngest(_ seal: Seal, _ sequence: Sequence, _ tier: Tier) {
+  private mutating func startIngest(_ seal: Seal, _ sequence: Sequence, _ tier: Tier) {
     let staging = sequence.staging!
     let slot = staging.slots[seal.sealer.cell]!
     sequence.staging!.ingests += 1
@@ -98,7 +98,7 @@ extension ResidencyCore {
   }
 
   /// `checksum` is nil where the bytes did not arrive.
-  func finishIngest(
+  mutating func finishIngest(
     _ handle: BlockHandle, _ tier: Tier, _ staging: ArenaID, _ slot: UInt32, _ sealer: Waiter, checksum: UInt64?
   ) {
     directory[handle][tier].isMoving = false
@@ -118,7 +118,7 @@ extension ResidencyCore {
     answerSeal(sealer, .accepted)
   }
 
-  private func finishStagingRead(_ sealer: Waiter, _ arena: ArenaID) {
+  private mutating func finishStagingRead(_ sealer: Waiter, _ arena: ArenaID) {
     if let sequence = sequences[sealer.group], sequence.staging?.arena == arena {
       sequence.staging!.ingests -= 1
     } else if var staging = closingStaging[arena] {
@@ -129,7 +129,7 @@ extension ResidencyCore {
   }
 
   /// Tells the worker, and frees the block's staging slot.
-  private func answerSeal(_ sealer: Waiter, _ outcome: SealOutcome) {
+  private mutating func answerSeal(_ sealer: Waiter, _ outcome: SealOutcome) {
     guard let sequence = sequences[sealer.group] else { return }
     sequence.flags[sealer.cell].remove(.sealing)
     if let slot = sequence.staging!.slots.removeValue(forKey: sealer.cell) { sequence.staging!.free.append(slot) }
@@ -138,7 +138,7 @@ extension ResidencyCore {
     serveReservations(sequence)
   }
 
-  private func dropSeal(_ seal: Seal) {
+  private mutating func dropSeal(_ seal: Seal) {
     directory[seal.handle].isSealing = false
     answerSeal(seal.sealer, .dropped)
     loseWaiters(seal.handle)
@@ -147,7 +147,7 @@ extension ResidencyCore {
 
   /// What a closing sequence had staged or sealed and not yet placed is forgotten. Blocks being ingested go on: their
   /// bytes are complete, and the staging arena stays until they are read.
-  func abandonSeals(of sequence: Sequence) {
+  mutating func abandonSeals(of sequence: Sequence) {
     let abandoned = placements.elements.filter { $0.sealer.group == sequence.group }
     placements.removeAll { $0.sealer.group == sequence.group }
     for seal in abandoned {
@@ -159,7 +159,7 @@ extension ResidencyCore {
     if staging.ingests == 0 { closeStaging(staging) } else { closingStaging[staging.arena] = staging }
   }
 
-  private func closeStaging(_ staging: Staging) {
+  private mutating func closeStaging(_ staging: Staging) {
     closingStaging[staging.arena] = nil
     emit(.closeStaging(staging.arena))
     var steps: [Pool.Step] = []
@@ -168,7 +168,7 @@ extension ResidencyCore {
     mayProceed = true
   }
 
-  func count(_ moves: WritableKeyPath<StoreStatistics, StoreStatistics.Moves>, bytes: Int) {
+  mutating func count(_ moves: WritableKeyPath<StoreStatistics, StoreStatistics.Moves>, bytes: Int) {
     statistics[keyPath: moves].blocks += 1
     statistics[keyPath: moves].bytes += bytes
   }
