@@ -20,6 +20,9 @@ public struct LlamaWeights: Sendable {
   let headPieces: [Range<Int>]
   let keeper: any WeightKeeper
 
+  /// What is waited for, and packed again, from now on goes to the observer.
+  public func observe(_ observer: any RunObserver) { keeper.observe(observer) }
+
   /// Reads and packs every tensor into the worker's own memory.
   /// - Parameter progress: told the layers read so far, of how many.
   /// - Throws: `ModelFileError` where a tensor is missing or has another shape, `ComputeError`.
@@ -87,4 +90,6 @@ protocol WeightKeeper: AnyObject, Sendable {
   /// A piece of the head, until `endHead`.
   func beginHead(_ piece: Int) throws -> PackedMatrix
   func endHead(_ piece: Int) throws
+  /// Called before the first layer of a run begins.
+  func observe(_ observer: any RunObserver)
 }

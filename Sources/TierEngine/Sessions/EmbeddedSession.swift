@@ -4,7 +4,7 @@ public import TierCore
 import TierMemory
 
 /// A worker's session with a store in its own process: no socket, no daemon, the same core.
-public final class EmbeddedSession: ResidencySession, @unchecked Sendable {
+public final class EmbeddedSession: TracedSession, @unchecked Sendable {
   private let engine: Engine
   private let inbox = Mailbox()
   private var hosted: (any HostedSession)?
@@ -42,7 +42,12 @@ public final class EmbeddedSession: ResidencySession, @unchecked Sendable {
     engine.arenas.arena(slot.arena)?.generation(slot.index) == generation
   }
 
-  public func statistics() throws(ResidencyError) -> StoreStatistics { engine.statistics() }
+  public func statistics() throws(ResidencyError) -> StoreStatistics { hosted?.statistics() ?? engine.statistics() }
+
+  public func takeTrace() throws(ResidencyError) -> MoveTrace {
+    guard let hosted else { throw .unavailable("the session has ended") }
+    return hosted.takeTrace()
+  }
 
   public func end() {
     hosted?.disconnect()
