@@ -14,7 +14,7 @@ public struct MoveIdentity: Sendable, Hashable {
 extension ResidencyCore {
   /// For whoever watches; nil where no such move is under way.
   public func identity(of id: MoveID) -> MoveIdentity? {
-    guard let move = moves[id] else { return nil }
+    guard let move = moves.find(id) else { return nil }
     let (handle, link): (BlockHandle, MoveLink) =
       switch move {
       case .ingest(let handle, let tier, _, _, _): (handle, tier == .device ? .workerToDevice : .workerToHost)

@@ -13,6 +13,12 @@ struct MoveTable {
     return MoveID(last)
   }
 
+  /// Nil where it is not under way.
+  func find(_ id: MoveID) -> Move? {
+    guard let entry = places[place(id.rawValue)], entry.id == id.rawValue else { return nil }
+    return entry.move
+  }
+
   mutating func remove(_ id: MoveID) -> Move? {
     guard let entry = places[place(id.rawValue)], entry.id == id.rawValue else { return nil }
     places[place(id.rawValue)] = nil
