@@ -14,6 +14,10 @@ struct Block {
   var leases: Int32 = 0
   /// Open sequences that name this block.
   var users: Int32 = 0
+  /// Of those, the ones that will still read it.
+  var needers: Int32 = 0
+  /// Every sequence that named it has passed it: it leaves all tiers as soon as it may.
+  var isRetired = false
   /// A worker sealed it and it has no slot yet.
   var isSealing = false
   /// When it was used last, in acquires of the whole store.
@@ -63,6 +67,7 @@ struct Copy {
   var isMoving = false
   /// Moves that read this copy now.
   var readers: Int16 = 0
+  var isBusy: Bool { isMoving || readers > 0 }
   /// For `ring`: the sequence it streams to.
   var ringOwner: Int32 = -1
   /// For `ring`: it was sent for ahead of its acquire, for this place in its owner's plan.

@@ -10,9 +10,12 @@ public struct PlanReplay {
     public var ringSlots: Int
     /// Bytes of a layer's weights, by part; empty where they are outside the budgets.
     public var weightParts: [Int]
+    /// How far back each layer reads; empty where all of them read everything.
+    public var reach: [LayerReach]
 
     public init(
-      layout: BlockLayout, layers: Int, totalBlocks: Int, chunkBlocks: Int, ringSlots: Int = 8, weightParts: [Int] = []
+      layout: BlockLayout, layers: Int, totalBlocks: Int, chunkBlocks: Int, ringSlots: Int = 8, weightParts: [Int] = [],
+      reach: [LayerReach] = []
     ) {
       self.layout = layout
       self.layers = layers
@@ -20,6 +23,7 @@ public struct PlanReplay {
       self.chunkBlocks = chunkBlocks
       self.ringSlots = ringSlots
       self.weightParts = weightParts
+      self.reach = reach
     }
   }
 
@@ -44,6 +48,8 @@ public struct PlanReplay {
   public private(set) var isStuck = false
   /// KV blocks that were nowhere when they were asked for.
   public private(set) var lost = 0
+  /// KV blocks written to disk, by layer.
+  public private(set) var writtenBlocks: [Int]
   /// Weight parts filled from the model's file.
   public private(set) var filledParts = 0
 
@@ -53,13 +59,14 @@ public struct PlanReplay {
     core = ResidencyCore(budgets)
     isHeld = Array(repeating: false, count: workload.totalBlocks)
     isGone = isHeld
+    writtenBlocks = Array(repeating: 0, count: workload.layers)
     feed(.connected(kv, TenantID(0)))
     feed(.connected(weights, TenantID(0)))
     openWeights()
     let plan = SequencePlan(
       sequence: sequence, layout: workload.layout, layers: workload.layers, chunkBlocks: workload.chunkBlocks,
       totalBlocks: workload.totalBlocks, stagingSlots: max(2 * workload.chunkBlocks, workload.chunkBlocks + 1),
-      ringSlots: workload.ringSlots, ordered: true)
+      ringSlots: workload.ringSlots, ordered: true, reach: workload.reach)
     request(.open(plan))
     guard refusal == nil else { return }
     name(workload.totalBlocks, in: kv, kind: 0)
@@ -81,18 +88,24 @@ public struct PlanReplay {
       let own = chunk * size..<min((chunk + 1) * size, workload.totalBlocks)
       for layer in 0..<workload.layers {
         beginWeights(chunk, layer)
-        for part in stride(from: 0, to: own.lowerBound, by: SequencePlan.maxBlocksPerRequest) {
+        let first = firstBlock(layer, before: own.lowerBound)
+        for part in stride(from: first, to: own.lowerBound, by: SequencePlan.maxBlocksPerRequest) {
           let end = min(part + SequencePlan.maxBlocksPerRequest, own.lowerBound)
           request(.acquire(sequence, chunk: chunk, layer: layer, blocks: part..<end))
         }
         request(.reserve(sequence, layer: layer, blocks: own))
         request(.seal(sequence, layer: layer, blocks: own))
         if let event = event(chunk * workload.layers + layer) { feed(event) }
-        guard consume(0..<own.lowerBound, layer) else { return nil }
+        guard consume(first..<own.lowerBound, layer) else { return nil }
         endWeights(layer)
       }
     }
     return core.statisticsNow()
+  }
+
+  private func firstBlock(_ layer: Int, before blocks: Int) -> Int {
+    guard !workload.reach.isEmpty else { return 0 }
+    return workload.reach[layer].firstBlock(before: blocks, blockTokens: workload.layout.blockTokens)
   }
 
   /// Uses blocks in index order, and lets go of those at hand before it waits for the next, as a worker does.
@@ -177,7 +190,10 @@ public struct PlanReplay {
     for command in answers {
       switch command {
       case .reply(let session, let reply): take(reply, isKV: session == kv)
-      case .ingest, .copy, .write, .read: pending.append(command)
+      case .write(_, _, let key, _, _):
+        writtenBlocks[Int(key.layer)] += 1
+        pending.append(command)
+      case .ingest, .copy, .read: pending.append(command)
       default: break
       }
     }

@@ -20,6 +20,10 @@ public struct SequencePlan: Sendable, Hashable {
   public let ringSlots: Int
   /// Blocks are used in index order (`--ordered`): nothing later may take a slot an earlier block waits for.
   public let ordered: Bool
+  /// How far back each layer reads; empty where all of them read everything.
+  public let reach: [LayerReach]
+
+  var isHybrid: Bool { !reach.isEmpty }
 
   public static let maxLayers = 1024
   /// Blocks of all layers together.
@@ -32,7 +36,7 @@ public struct SequencePlan: Sendable, Hashable {
 
   public init(
     sequence: SequenceID, layout: BlockLayout, layers: Int, chunkBlocks: Int, totalBlocks: Int, stagingSlots: Int,
-    ringSlots: Int, ordered: Bool
+    ringSlots: Int, ordered: Bool, reach: [LayerReach] = []
   ) {
     self.sequence = sequence
     self.layout = layout
@@ -42,5 +46,6 @@ public struct SequencePlan: Sendable, Hashable {
     self.stagingSlots = stagingSlots
     self.ringSlots = ringSlots
     self.ordered = ordered
+    self.reach = reach
   }
 }

@@ -27,7 +27,14 @@ enum Admission {
 
   /// What must have a place for as long as the sequence is open.
   static func sequenceBytes(_ plan: SequencePlan) -> Int {
-    plan.layout.isDroppable ? 0 : plan.layers * plan.totalBlocks * plan.layout.slotBytes
+    guard !plan.layout.isDroppable else { return 0 }
+    guard plan.isHybrid else { return plan.layers * plan.totalBlocks * plan.layout.slotBytes }
+    let blocks = plan.reach.reduce(0) {
+      $0
+        + $1.blocksAtOnce(
+          of: plan.totalBlocks, chunkBlocks: plan.chunkBlocks, blockTokens: plan.layout.blockTokens)
+    }
+    return blocks * plan.layout.slotBytes
   }
 
   /// A sentence where the plan is not one.
@@ -45,6 +52,9 @@ enum Admission {
     if plan.ringSlots < 1 || plan.ringSlots > SequencePlan.maxRingSlots {
       return "\(plan.ringSlots) ring slots; 1 to \(SequencePlan.maxRingSlots) are possible"
     }
+    if plan.isHybrid, plan.reach.count != plan.layers { return "the reach of \(plan.reach.count) of \(plan.layers) layers" }
+    for case .sliding(let tokens) in plan.reach where tokens < 1 { return "a sliding window of \(tokens) tokens" }
+    for case .chunked(let tokens) in plan.reach where tokens < 1 { return "attention chunks of \(tokens) tokens" }
     return nil
   }
 }

@@ -31,19 +31,24 @@ extension ResidencyCore {
     while let handle = transitWrites.first {
       let block = directory[handle]
       _ = transitWrites.popFirst()
-      if block.host.state == .resident, block.host.role == .transit, block.disk.state == .none { return handle }
+      if block.host.state == .resident, block.host.role == .transit, block.disk.state == .none, !block.isRetired {
+        return handle
+      }
     }
     let idle = lists.first(lists.list(.host, clean: false, group: EvictionLists.idle, layer: 0))
     if let idle { return idle }
     // What an open sequence keeps here it will read again, and newborn blocks do not displace it.
     guard isHostPressed || isDraining || host.isShrinking else { return nil }
-    return victim(on: .host, clean: false, fartherThan: nil)
+    // While writes are under way that will make room, what leaves its layer's reach soon is not written for it.
+    let mayPass = writesInFlight == 0 || isDraining || host.isShrinking
+    return victim(on: .host, clean: false, fartherThan: nil, amongPassing: mayPass)
   }
 
   /// A block that came to the host only to pass through it is written as soon as it can be.
   mutating func queueTransitWrite(_ handle: BlockHandle) {
     let block = directory[handle]
-    guard block.host.state == .resident, block.host.role == .transit, block.disk.state == .none else { return }
+    guard block.host.state == .resident, block.host.role == .transit, block.disk.state == .none, !block.isRetired
+    else { return }
     if disk.isUsable { transitWrites.append(handle) } else { rescueTransit(handle) }
   }
 

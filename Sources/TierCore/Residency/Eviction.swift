@@ -11,13 +11,24 @@ extension ResidencyCore {
   }
 
   /// Gives a new block a slot on the highest tier it is worth a place on.
-  mutating func place(_ handle: BlockHandle, nextUse: Distance) -> Placement {
+  mutating func place(_ handle: BlockHandle, of sequence: Sequence) -> Placement {
+    let layer = Int(directory[handle].key.layer)
+    let nextUse = sequence.distanceOfNewborn(layer: layer)
     if computeTier == .device {
       if placeKept(handle, on: .device, nextUse: nextUse) { return .on(.device) }
       demoteIdle()
     }
     if placeKept(handle, on: .host, nextUse: nextUse) { return .on(.host) }
     if directory[handle].layout.isDroppable { return .nowhere }
+    if disk.isUsable, sequence.isPassing(layer) {
+      // It will be gone before long, and is not written as long as something else can be.
+      if placeKept(handle, on: .host, nextUse: nil) { return .on(.host) }
+      if writesInFlight > 0 { return .waits }
+      if victim(on: .host, clean: false, fartherThan: nil, amongPassing: false) != nil {
+        press(.host)
+        return .waits
+      }
+    }
     if disk.isUsable { return takeTransitSlot(handle) ? .on(.host) : .waits }
     if dropDirtyVictim(on: .host, fartherThan: nextUse), placeKept(handle, on: .host, nextUse: nextUse) {
       return .on(.host)
@@ -38,9 +49,18 @@ extension ResidencyCore {
   func canKeep(_ bytes: Int, on tier: Tier) -> Bool { self[tier].keptBytes + bytes <= self[tier].keepBytes }
 
   /// The evictable copy whose next use is farthest, if it is farther than `limit` by more than the guess is good for.
+  /// Dirty ones of the host leave it for the disk: of blocks that would soon be dropped unwritten, only the last.
   func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?) -> BlockHandle? {
     if limit == .never { return nil }
     if let idle = lists.first(lists.list(tier, clean: clean, group: EvictionLists.idle, layer: 0)) { return idle }
+    if tier == .host, !clean, let lasting = victim(on: tier, clean: clean, fartherThan: limit, amongPassing: false) {
+      return lasting
+    }
+    return victim(on: tier, clean: clean, fartherThan: limit, amongPassing: true)
+  }
+
+  /// - Parameter amongPassing: also from sliding and chunked layers.
+  func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?, amongPassing: Bool) -> BlockHandle? {
     var best: (handle: BlockHandle, distance: Distance)?
     for sequence in openSequences {
       let layers = sequence.plan.layers
@@ -51,6 +71,7 @@ extension ResidencyCore {
         if let best, distance <= best.distance { break }
         if let limit, distance.blocks <= limit.blocks + limit.blocks / Self.doubt { break }
         let layer = (inUse + steps) % layers
+        if !amongPassing, sequence.isPassing(layer) { continue }
         if let handle = lists.first(lists.list(tier, clean: clean, group: sequence.group, layer: layer)) {
           best = (handle, distance)
           break
@@ -99,7 +120,10 @@ extension ResidencyCore {
   /// Sends dirty copies of the device to the host, farthest first, so that they may be evicted.
   mutating func demote(atMost depth: Int) {
     while demotionsInFlight < depth, let handle = victim(on: .device, clean: false, fartherThan: nil) {
-      guard startDemotion(handle) else { return }
+      if startDemotion(handle) { continue }
+      // What may pass through the host on its way to the disk is rather what stays in reach.
+      let lasting = victim(on: .device, clean: false, fartherThan: nil, amongPassing: false)
+      guard startDemotion(lasting ?? handle, mayPassThrough: true) else { return }
     }
   }
 
@@ -107,14 +131,16 @@ extension ResidencyCore {
   private mutating func demoteIdle() {
     let list = lists.list(.device, clean: false, group: EvictionLists.idle, layer: 0)
     while demotionsInFlight < configuration.demoteDepth, let handle = lists.first(list) {
-      guard startDemotion(handle) else { return }
+      guard startDemotion(handle, mayPassThrough: true) else { return }
     }
   }
 
-  private mutating func startDemotion(_ handle: BlockHandle) -> Bool {
+  private mutating func startDemotion(_ handle: BlockHandle, mayPassThrough: Bool = false) -> Bool {
     // Its bytes are nowhere else: any clean copy on the host, which the disk has too, gives way to them.
-    guard placeKept(handle, on: .host, nextUse: nil) || (disk.isUsable && takeTransitSlot(handle)) else {
-      isHostPressed = true
+    guard
+      placeKept(handle, on: .host, nextUse: nil) || (mayPassThrough && disk.isUsable && takeTransitSlot(handle))
+    else {
+      isHostPressed = isHostPressed || mayPassThrough
       return false
     }
     demotionsInFlight += 1

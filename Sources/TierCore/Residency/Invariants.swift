@@ -48,10 +48,12 @@ extension ResidencyCore {
   private func brokenLeases() -> String? {
     var leases: [BlockHandle: Int32] = [:]
     var users: [BlockHandle: Int32] = [:]
+    var needers: [BlockHandle: Int32] = [:]
     for sequence in sequences.values {
       var held = 0
       for (cell, handle) in sequence.handles.enumerated() where handle >= 0 {
         users[handle, default: 0] += 1
+        if !sequence.flags[cell].contains(.passed) { needers[handle, default: 0] += 1 }
         guard sequence.flags[cell].contains(.leased) else { continue }
         held += 1
         leases[handle, default: 0] += 1
@@ -64,6 +66,12 @@ extension ResidencyCore {
       let block = directory[handle]
       if block.leases != leases[handle, default: 0] { return "block \(handle): \(block.leases) leases counted" }
       if block.users != users[handle, default: 0] { return "block \(handle): \(block.users) users counted" }
+      if block.needers != needers[handle, default: 0] { return "block \(handle): \(block.needers) needers counted" }
+      if block.isRetired, block.isAnywhere, block.leases == 0, !block.isSealing, !block.device.isBusy,
+        !block.host.isBusy, block.disk.state != .writing, !block.disk.isBeingRead, waiters.isEmpty(handle)
+      {
+        return "block \(handle) is retired and still somewhere"
+      }
       if block.leases > 0, block[computeTier].state != .resident { return "leased block \(handle) is not resident" }
       if block.layout.isDroppable, block.disk.state != .none { return "droppable block \(handle) was written" }
       if block.users == 0, !block.isAnywhere, block.disk.state == .none, !block.disk.isBeingRead, !block.isSealing {

@@ -24,8 +24,12 @@ extension ResidencyCore {
     if step > sequence.step {
       sequence.pace.record(blocks: Int(useClock - sequence.stepClock), steps: step - sequence.step)
     }
+    let left = sequence.layer
     if step != sequence.step { sequence.stepClock = useClock }
+    let hasLeft = step > sequence.step
     sequence.step = step
+    sequence.reachFrontier(sequence.layer, blocks.upperBound)
+    if hasLeft { passBlocks(sequence, left) }
     // An absurd jump restarts the prefetch where the worker is.
     let ahead = sequence.prefetch.step - step
     if ahead < 1 || ahead > sequence.plan.layers {
@@ -153,6 +157,7 @@ extension ResidencyCore {
     relist(handle)
     settleRing(handle)
     if computeTier == .host { settleTransit(handle) }
+    settleRetired(handle)
     if isRoomWanted || self[computeTier].isShrinking || !placements.isEmpty { mayProceed = true }
   }
 }

@@ -85,5 +85,6 @@ extension ResidencyCore {
     tellDurable(handle)
     relist(handle)
     settleTransit(handle)
+    settleRetired(handle)
   }
 }

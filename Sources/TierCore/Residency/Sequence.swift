@@ -18,7 +18,7 @@ final class Sequence {
 
   /// Blocks named so far.
   var named = 0
-  /// How many of the first blocks were held, in all layers, when they were named.
+  /// How many of the first blocks need not be computed: when they were named, all that later ones read of them was held.
   var cachedBlocks = 0
   /// Handles by `layer * plan.totalBlocks + block`; -1 where not named yet.
   @exclusivity(unchecked) var handles: [BlockHandle]
@@ -31,6 +31,12 @@ final class Sequence {
   var stepClock: UInt64 = 0
   /// The blocks of its latest acquire: what the layers after it will want too.
   @exclusivity(unchecked) var window = 0..<0
+
+  /// By layer, of a hybrid plan: where the blocks end that it has read or written, and how many it has passed.
+  var frontier: [Int] = []
+  var passed: [Int] = []
+  /// By layer: how many of the blocks named last are held.
+  var heldRun: [Int]
 
   /// Cells acquired and not here yet, in the order they were asked for.
   @exclusivity(unchecked) var wanted: Fifo<Int> = Fifo()
@@ -70,6 +76,8 @@ final class Sequence {
     let cells = plan.layers * plan.totalBlocks
     handles = [BlockHandle](repeating: -1, count: cells)
     flags = [BlockFlags](repeating: [], count: cells)
+    heldRun = [Int](repeating: 0, count: plan.layers)
+    if plan.isHybrid { (frontier, passed) = (heldRun, heldRun) }
   }
 
   var layer: Int { step % plan.layers }
@@ -101,6 +109,8 @@ struct BlockFlags: OptionSet {
   static let reserved = BlockFlags(rawValue: 4)
   /// Sealed; a `sealed` is owed.
   static let sealing = BlockFlags(rawValue: 8)
+  /// Out of its layer's reach: the sequence does not read it any more.
+  static let passed = BlockFlags(rawValue: 16)
 }
 
 /// How far ahead of its acquires a sequence's blocks have been sent for.

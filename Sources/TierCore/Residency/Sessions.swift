@@ -78,22 +78,21 @@ extension ResidencyCore {
     guard ids.count <= SequencePlan.maxBlocksPerRequest, sequence.named + ids.count <= plan.totalBlocks else {
       throw .tooManyBlocks(named: sequence.named + ids.count, limit: plan.totalBlocks)
     }
-    var cached = sequence.cachedBlocks == sequence.named
     for id in ids {
-      var complete = true
       for layer in 0..<plan.layers {
         let key = BlockKey(tenant: sequence.tenant, id: id, layer: UInt16(layer))
         guard let handle = directory.intern(key, plan.layout) else {
           throw .badPlan("a block id is known with another layout")
         }
         directory[handle].users += 1
+        directory[handle].needers += 1
+        directory[handle].isRetired = false
         sequence.handles[sequence.cell(layer, sequence.named)] = handle
         if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.group) }
-        complete = complete && directory[handle].isAnywhere
+        sequence.heldRun[layer] = directory[handle].isAnywhere ? sequence.heldRun[layer] + 1 : 0
       }
       sequence.named += 1
-      cached = cached && complete
-      if cached { sequence.cachedBlocks = sequence.named }
+      if sequence.isCached(sequence.named) { sequence.cachedBlocks = sequence.named }
     }
     reply(sequence, .extended(sequence.id, named: sequence.named, cachedBlocks: sequence.cachedBlocks))
   }
@@ -111,6 +110,7 @@ extension ResidencyCore {
     for cell in sequence.handles.indices where sequence.handles[cell] >= 0 {
       let handle = sequence.handles[cell]
       directory[handle].users -= 1
+      if !sequence.flags[cell].contains(.passed) { directory[handle].needers -= 1 }
       if let owed = durabilityOwed[handle], owed.group == group { durabilityOwed[handle] = nil }
       if directory[handle].group == group { regroup(handle, to: EvictionLists.idle) }
       directory.removeIfUnused(handle)

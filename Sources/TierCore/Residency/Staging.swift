@@ -13,6 +13,7 @@ extension ResidencyCore {
     guard sequence.reservations.count < Self.outstandingReservations else {
       throw .tooManyOutstanding(limit: Self.outstandingReservations)
     }
+    sequence.reachFrontier(layer, blocks.upperBound)
     sequence.reservations.append(Sequence.Reservation(layer: layer, blocks: blocks))
     serveReservations(sequence)
   }
@@ -21,7 +22,7 @@ extension ResidencyCore {
   private mutating func serveReservations(_ sequence: Sequence) {
     while let next = sequence.reservations.first {
       let fresh = next.blocks.filter { block in
-        !directory[sequence.handles[sequence.cell(next.layer, block)]].isAnywhere
+        !isHeldOrPassed(sequence, sequence.cell(next.layer, block))
       }
       guard fresh.count <= sequence.staging!.free.count else { return }
       _ = sequence.reservations.popFirst()
@@ -30,8 +31,7 @@ extension ResidencyCore {
       for block in next.blocks {
         let cell = sequence.cell(next.layer, block)
         // Reserved twice over the same range while queued: the second finds the first's slot taken.
-        guard !directory[sequence.handles[cell]].isAnywhere,
-          sequence.flags[cell].isDisjoint(with: [.reserved, .sealing])
+        guard !isHeldOrPassed(sequence, cell), sequence.flags[cell].isDisjoint(with: [.reserved, .sealing])
         else {
           granted.append(.duplicate)
           continue
@@ -45,6 +45,11 @@ extension ResidencyCore {
     }
   }
 
+  /// Whether it is no use to write the block.
+  private func isHeldOrPassed(_ sequence: Sequence, _ cell: Int) -> Bool {
+    sequence.flags[cell].contains(.passed) || directory[sequence.handles[cell]].isAnywhere
+  }
+
   mutating func seal(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
     for block in blocks where !sequence.flags[sequence.cell(layer, block)].contains(.reserved) {
       throw .notReserved(layer: layer, block: block)
@@ -55,6 +60,10 @@ extension ResidencyCore {
       sequence.flags[cell].remove(.reserved)
       sequence.flags[cell].insert(.sealing)
       let sealer = Waiter(group: sequence.group, cell: cell)
+      if sequence.flags[cell].contains(.passed) {
+        answerSeal(sealer, .dropped)
+        continue
+      }
       if directory[handle].isAnywhere || directory[handle].isSealing {
         answerSeal(sealer, .duplicate)
         continue
@@ -73,8 +82,7 @@ extension ResidencyCore {
       guard let sequence = sequences[next.sealer.group] else {
         preconditionFailure("a closed sequence has no seals waiting")
       }
-      let distance = sequence.distanceOfNewborn(layer: Int(directory[next.handle].key.layer))
-      switch place(next.handle, nextUse: distance) {
+      switch place(next.handle, of: sequence) {
       case .waits: return
       case .nowhere:
         _ = placements.popFirst()

@@ -34,6 +34,10 @@ extension ResidencyCore {
       // The next chunk reads what this one has written, too.
       let isNextChunk = sequence.prefetch.step / layers > sequence.step / layers
       let end = min(sequence.window.upperBound + (isNextChunk ? sequence.plan.chunkBlocks : 0), sequence.named)
+      if sequence.plan.isHybrid {
+        let first = sequence.plan.reach[layer].firstBlock(before: end, blockTokens: sequence.plan.layout.blockTokens)
+        sequence.prefetch.block = max(sequence.prefetch.block, first)
+      }
       while sequence.prefetch.block < end {
         let handle = sequence.handles[sequence.cell(layer, sequence.prefetch.block)]
         let block = directory[handle]

@@ -85,12 +85,14 @@ struct SimulatedWorker {
     let keys = BlockLayout(element: .f32, kvHeads: 1, headDim: 1, blockTokens: tokens)!
     let layout = random.once(in: 5) ? BlockLayout.weights(byteCount: keys.slotBytes)! : keys
     let chunkBlocks = random.int(1...3)
+    let layers = random.int(1...4)
+    let reach = layout.isDroppable || !random.once(in: 3) ? [] : (0..<layers).map { _ in Self.reach(&random) }
     let plan = SequencePlan(
-      sequence: SequenceID(UInt32(random.int(0...3))), layout: layout, layers: random.int(1...4),
+      sequence: SequenceID(UInt32(random.int(0...3))), layout: layout, layers: layers,
       chunkBlocks: chunkBlocks,
       totalBlocks: random.once(in: 3) ? random.int(8...32) : random.int(1...10),
       stagingSlots: chunkBlocks + random.int(0...2), ringSlots: random.int(1...3),
-      ordered: random.once(in: 2))
+      ordered: random.once(in: 2), reach: reach)
     self.plan = plan
     family = random.int(0...5)
     phase = .opening
@@ -98,6 +100,21 @@ struct SimulatedWorker {
     chunk = 0
     startLayer(0)
     return .open(plan)
+  }
+
+  /// Windows and attention chunks of a few blocks, which begin and end within them.
+  private static func reach(_ random: inout SeededRandom) -> LayerReach {
+    switch random.int(0...2) {
+    case 0: .full
+    case 1: .sliding(tokens: random.int(1...2500))
+    default: .chunked(tokens: random.int(1...2500))
+    }
+  }
+
+  /// Earlier blocks that this chunk reads.
+  private var pastBlocks: Range<Int> {
+    guard let plan, !plan.reach.isEmpty else { return 0..<pastCount }
+    return plan.reach[layer].firstBlock(before: pastCount, blockTokens: plan.layout.blockTokens)..<pastCount
   }
 
   private mutating func startLayer(_ next: Int) {
@@ -130,7 +147,7 @@ struct SimulatedWorker {
     }
     if !hasAcquired, !isAcquiring {
       isAcquiring = true
-      return .acquire(plan.sequence, chunk: chunk, layer: layer, blocks: 0..<pastCount)
+      return .acquire(plan.sequence, chunk: chunk, layer: layer, blocks: pastBlocks)
     }
     if let block = useOne(&random) { return .release(plan.sequence, layer: layer, blocks: block..<block + 1) }
     guard hasAcquired, hasReserved, moving.isEmpty, (leased[layer] ?? [:]).isEmpty else { return nil }
@@ -223,12 +240,13 @@ struct SimulatedWorker {
       guard let record = shell.disk[key(layer, block)] else { return "durable but not on disk" }
       return record.content == expected(layer, block) ? nil : "wrong bytes on disk"
     case .acquired(_, let layer, let first, let states):
-      guard isAcquiring, layer == self.layer, first == 0, states.count == pastCount else {
+      guard isAcquiring, layer == self.layer, first == pastBlocks.lowerBound, states.count == pastBlocks.count
+      else {
         return "acquired what was not asked for"
       }
       isAcquiring = false
       hasAcquired = true
-      for (block, state) in states.enumerated() {
+      for (block, state) in zip(pastBlocks, states) {
         switch state {
         case .resident(let slot, let generation):
           if let fault = hold(layer, block, slot, generation, shell) { return fault }
