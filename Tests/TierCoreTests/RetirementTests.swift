@@ -38,7 +38,7 @@ import Testing
       var replay = Self.replay([reach, reach], blocks: blocks, device: 64, host: 32, disk: 0)
       #expect(replay.refusal == nil)
       let counted = replay.run()
-    let found = try #require(counted)
+      let found = try #require(counted)
       #expect(replay.lost == 0)
       peaks.append(found.device.peakBytes)
       #expect(found.hostToDisk.blocks == 0 && found.deviceToHost.blocks == 0)

@@ -52,7 +52,9 @@ enum Admission {
     if plan.ringSlots < 1 || plan.ringSlots > SequencePlan.maxRingSlots {
       return "\(plan.ringSlots) ring slots; 1 to \(SequencePlan.maxRingSlots) are possible"
     }
-    if plan.isHybrid, plan.reach.count != plan.layers { return "the reach of \(plan.reach.count) of \(plan.layers) layers" }
+    if plan.isHybrid, plan.reach.count != plan.layers {
+      return "the reach of \(plan.reach.count) of \(plan.layers) layers"
+    }
     for case .sliding(let tokens) in plan.reach where tokens < 1 { return "a sliding window of \(tokens) tokens" }
     for case .chunked(let tokens) in plan.reach where tokens < 1 { return "attention chunks of \(tokens) tokens" }
     return nil

@@ -63,6 +63,11 @@ public final class WorkerClient: TracedSession {
   // MARK: ResidencySession
 
   public func send(_ request: Request) throws(ResidencyError) {
+    if case .open(let plan) = request, !plan.reach.isEmpty, version < ProtocolVersion.reach {
+      throw .incompatible(
+        "the daemon speaks version \(version) of the worker protocol, which has no sliding or chunked layers: install a newer"
+      )
+    }
     try send(.request(request))
   }
 

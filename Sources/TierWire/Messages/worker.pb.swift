@@ -564,7 +564,62 @@ nonisolated struct WireOpen: Sendable {
 
   var ordered: Bool = false
 
+  /// By layer; none where every layer reads everything before it. Since version 2.
+  var reach: [WireReach] = []
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct WireReach: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var kind: WireReach.Kind = .full
+
+  var tokens: UInt32 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  nonisolated enum Kind: SwiftProtobuf.Enum, Swift.CaseIterable {
+    typealias RawValue = Int
+    case full // = 0
+    case sliding // = 1
+    case chunked // = 2
+    case UNRECOGNIZED(Int)
+
+    init() {
+      self = .full
+    }
+
+    init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .full
+      case 1: self = .sliding
+      case 2: self = .chunked
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    var rawValue: Int {
+      switch self {
+      case .full: return 0
+      case .sliding: return 1
+      case .chunked: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [WireReach.Kind] = [
+      .full,
+      .sliding,
+      .chunked,
+    ]
+
+  }
 
   init() {}
 }
@@ -2093,7 +2148,7 @@ nonisolated extension WireBlockRange: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Open"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}element\0\u{3}kv_heads\0\u{3}head_dim\0\u{3}block_tokens\0\u{1}layers\0\u{3}chunk_blocks\0\u{3}total_blocks\0\u{3}staging_slots\0\u{3}ring_slots\0\u{1}ordered\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}element\0\u{3}kv_heads\0\u{3}head_dim\0\u{3}block_tokens\0\u{1}layers\0\u{3}chunk_blocks\0\u{3}total_blocks\0\u{3}staging_slots\0\u{3}ring_slots\0\u{1}ordered\0\u{1}reach\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2112,6 +2167,7 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.stagingSlots) }()
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self.ringSlots) }()
       case 11: try { try decoder.decodeSingularBoolField(value: &self.ordered) }()
+      case 12: try { try decoder.decodeRepeatedMessageField(value: &self.reach) }()
       default: break
       }
     }
@@ -2151,6 +2207,9 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if self.ordered != false {
       try visitor.visitSingularBoolField(value: self.ordered, fieldNumber: 11)
     }
+    if !self.reach.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.reach, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2166,9 +2225,49 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.stagingSlots != rhs.stagingSlots {return false}
     if lhs.ringSlots != rhs.ringSlots {return false}
     if lhs.ordered != rhs.ordered {return false}
+    if lhs.reach != rhs.reach {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension WireReach: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Reach"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tokens\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.tokens) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.kind != .full {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 1)
+    }
+    if self.tokens != 0 {
+      try visitor.visitSingularUInt32Field(value: self.tokens, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WireReach, rhs: WireReach) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.tokens != rhs.tokens {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireReach.Kind: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0FULL\0\u{1}SLIDING\0\u{1}CHUNKED\0")
 }
 
 nonisolated extension WireExtend: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

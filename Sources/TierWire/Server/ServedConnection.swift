@@ -78,6 +78,8 @@ struct ServedConnection: Sendable {
   ) {
     do throws(FrameError) {
       switch try ClientMessage(frame: frame) {
+      case .request(.open(let plan)) where !plan.reach.isEmpty && version < ProtocolVersion.reach:
+        throw FrameError.malformed("version \(version) has no reach of layers")
       case .request(let request): session.handle(request)
       case .statisticsQuery: outbox.answer(session.statistics())
       case .traceQuery:

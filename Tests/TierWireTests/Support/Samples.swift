@@ -49,11 +49,15 @@ enum Samples {
     let layout = BlockLayout(
       element: ElementType.allCases.randomElement(using: &r)!, kvHeads: Int.random(in: 1...16, using: &r),
       headDim: Int.random(in: 1...256, using: &r), blockTokens: Int.random(in: 1...512, using: &r))!
+    func reach(_ r: inout Seeded) -> LayerReach {
+      let tokens = r.number(upTo: Int(Int32.max))
+      return [.full, .sliding(tokens: tokens), .chunked(tokens: tokens)].randomElement(using: &r)!
+    }
     return SequencePlan(
       sequence: sequence(&r), layout: layout, layers: r.number(upTo: SequencePlan.maxLayers),
       chunkBlocks: r.number(upTo: SequencePlan.maxBlocks), totalBlocks: r.number(upTo: SequencePlan.maxBlocks),
       stagingSlots: r.number(upTo: SequencePlan.maxStagingSlots), ringSlots: r.number(upTo: SequencePlan.maxBlocks),
-      ordered: Bool.random(using: &r))
+      ordered: Bool.random(using: &r), reach: (0..<Int.random(in: 0...3, using: &r)).map { _ in reach(&r) })
   }
 
   static let requestKinds = 7
