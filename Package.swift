@@ -131,7 +131,9 @@ let package = Package(
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], exclude: ["Fixtures"], swiftSettings: strict),
     tests("InferenceTests", ["Inference", "ModelFiles", "TierCore"], resources: [.copy("Fixtures")]),
     // The programs are dependencies so that they are there to be started.
-    tests("EndToEndTests", ["TierCore", "ControlAPI", "CLinux", "TierTrace", "tierd", "tierctl", "tier-worker"]),
+    tests(
+      "EndToEndTests",
+      ["TierCore", "ControlAPI", "CLinux", "TierTesting", "TierTrace", "TierWire", "tierd", "tierctl", "tier-worker"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

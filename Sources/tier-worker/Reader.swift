@@ -22,6 +22,7 @@ struct Reader {
     threads = options.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)
     guard (1...256).contains(threads) else { throw WorkerFault.usage("--threads \(threads): 1 to 256 are possible") }
     checkpoint = try Checkpoint(path: options.model)
+    ShortenedFile.watch(checkpoint.weights.mappedFiles)
     guard let layout = Transformer.layout(of: checkpoint.config, type: type, blockTokens: options.blockTokens) else {
       throw WorkerFault.usage(
         "a block of \(options.blockTokens) tokens of this model is too large: fewer --block-tokens")

@@ -91,5 +91,6 @@ public final class Transformer {
     try compute.pool.run(tokens.count) { index, _ in
       weights.embedding.read(Int(tokens[first + index]), into: residual.floats + index * config.hidden)
     }
+    try weights.checkUnchanged()
   }
 }

@@ -19,6 +19,12 @@ public struct LlamaWeights: Sendable {
   /// The outputs of each piece of the head, which is [vocab, hidden].
   let headPieces: [Range<Int>]
   let keeper: any WeightKeeper
+  private let source: any WeightSource
+
+  /// Rows of the embedding are read as they are needed, and the fingerprint, which names the blocks, is of the file as it was
+  /// opened: what was read counts only once this has passed.
+  /// - Throws: `ModelFileError`.
+  func checkUnchanged() throws { try source.checkUnchanged() }
 
   /// What is waited for, and packed again, from now on goes to the observer.
   public func observe(_ observer: any RunObserver) { keeper.observe(observer) }
@@ -55,6 +61,7 @@ public struct LlamaWeights: Sendable {
   init(_ shards: LlamaShards, source: any WeightSource, keeper: any WeightKeeper) throws {
     let config = shards.config
     self.config = config
+    self.source = source
     self.keeper = keeper
     headPieces = shards.head.map(\.outputs)
     embedding = shards.embedding
@@ -66,6 +73,7 @@ public struct LlamaWeights: Sendable {
       }
       return LayerNorms(input: try vector(.inputNorm), postAttention: try vector(.postAttentionNorm))
     }
+    try checkUnchanged()
   }
 }
 

@@ -80,7 +80,9 @@ extension ResidencyCore {
       let place = directory[handle][computeTier].prefetchedFor
       // Who awaits it in order sends for it again in its turn.
       guard dropIfSpare(handle, mayBeAwaited: reclaim == .awaited) else { continue }
-      if let place { sequence.prefetch = min(sequence.prefetch, place) }
+      // Not to before the step in use: a worker that jumped ahead leaves places behind it, any number of steps away.
+      let first = PrefetchCursor(step: sequence.step + 1, block: sequence.window.lowerBound)
+      if let place { sequence.prefetch = min(sequence.prefetch, max(place, first)) }
       return true
     }
     return false

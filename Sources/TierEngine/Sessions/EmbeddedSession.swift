@@ -9,9 +9,13 @@ public final class EmbeddedSession: TracedSession, @unchecked Sendable {
   private let inbox = Mailbox()
   private var hosted: (any HostedSession)?
 
-  public init(_ engine: Engine, name: String = "embedded") throws {
+  public convenience init(_ engine: Engine, name: String = "embedded") throws {
+    try self.init(engine, name: name, uid: getuid())
+  }
+
+  init(_ engine: Engine, name: String, uid: UInt32) throws {
     self.engine = engine
-    let peer = PeerCredentials(pid: getpid(), uid: getuid(), gid: getgid(), clientName: name)
+    let peer = PeerCredentials(pid: getpid(), uid: uid, gid: getgid(), clientName: name)
     hosted = try engine.connect(peer: peer, outbox: inbox)
   }
 
