@@ -24,6 +24,12 @@ struct Block {
   var lastUse: UInt64 = 0
   /// The group whose lists its evictable copies stand in: the sequence that used it last, or `EvictionLists.idle`.
   var group: Int32 = EvictionLists.idle
+  /// Where no plan says when it is used next: uses since it was last considered for eviction, and whether it was found
+  /// worth keeping.
+  var uses: UInt8 = 0
+  var isProven = false
+  /// The store's count of such evictions when it left memory; 0 if it has not since its last use.
+  var evictedAt: UInt64 = 0
 
   subscript(tier: Tier) -> Copy {
     get { tier == .device ? device : host }

@@ -10,7 +10,7 @@ public struct SequencePlan: Sendable, Hashable {
   public let sequence: SequenceID
   public let layout: BlockLayout
   public let layers: Int
-  /// Blocks in a full prefill chunk of one layer.
+  /// Blocks in a full prefill chunk of one layer; 0 where nothing is known of the order in which blocks are used.
   public let chunkBlocks: Int
   /// Full blocks the sequence will have when all it plans for is read: what `extend` may name at most.
   public let totalBlocks: Int
@@ -24,6 +24,8 @@ public struct SequencePlan: Sendable, Hashable {
   public let reach: [LayerReach]
 
   var isHybrid: Bool { !reach.isEmpty }
+  /// Whether what is used next can be told.
+  var isPlanned: Bool { chunkBlocks > 0 }
 
   public static let maxLayers = 1024
   /// Blocks of all layers together.

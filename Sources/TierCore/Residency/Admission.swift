@@ -46,6 +46,7 @@ enum Admission {
       return
         "\(plan.totalBlocks) blocks in each of \(plan.layers) layers; \(SequencePlan.maxBlocks) are possible in all"
     }
+    if plan.chunkBlocks < 0 { return "chunks of \(plan.chunkBlocks) blocks" }
     if plan.stagingSlots < 1 || plan.stagingSlots > SequencePlan.maxStagingSlots {
       return "\(plan.stagingSlots) staging slots; 1 to \(SequencePlan.maxStagingSlots) are possible"
     }

@@ -66,6 +66,7 @@ extension ResidencyCore {
     leaveRing(handle, copy)
     account(-directory[handle].layout.slotBytes, copy.role, on: tier, owner: copy.ringOwner)
     directory[handle][tier] = Copy()
+    if tier == computeTier, directory[handle].group == EvictionLists.idle { rememberEviction(handle) }
     var steps: [Pool.Step] = []
     self[tier].free(copy.slot, steps: &steps)
     carryOut(steps, on: tier)

@@ -35,8 +35,7 @@ extension ResidencyCore {
         return handle
       }
     }
-    let idle = lists.first(lists.list(.host, clean: false, group: EvictionLists.idle, layer: 0))
-    if let idle { return idle }
+    if let unplanned = lists.firstUnplanned(.host, clean: false) { return unplanned }
     // What an open sequence keeps here it will read again, and newborn blocks do not displace it.
     guard isHostPressed || isDraining || host.isShrinking else { return nil }
     // While writes are under way that will make room, what leaves its layer's reach soon is not written for it.

@@ -50,9 +50,10 @@ extension ResidencyCore {
 
   /// The evictable copy whose next use is farthest, if it is farther than `limit` by more than the guess is good for.
   /// Dirty ones of the host leave it for the disk: of blocks that would soon be dropped unwritten, only the last.
-  func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?) -> BlockHandle? {
+  mutating func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?) -> BlockHandle? {
     if limit == .never { return nil }
-    if let idle = lists.first(lists.list(tier, clean: clean, group: EvictionLists.idle, layer: 0)) { return idle }
+    if let unplanned = unplannedVictim(on: tier, clean: clean) { return unplanned }
+    if limit == .unknown { return nil }
     if tier == .host, !clean, let lasting = victim(on: tier, clean: clean, fartherThan: limit, amongPassing: false) {
       return lasting
     }
@@ -129,8 +130,7 @@ extension ResidencyCore {
 
   /// The same for blocks no sequence uses: they would otherwise hold the device for ever.
   private mutating func demoteIdle() {
-    let list = lists.list(.device, clean: false, group: EvictionLists.idle, layer: 0)
-    while demotionsInFlight < configuration.demoteDepth, let handle = lists.first(list) {
+    while demotionsInFlight < configuration.demoteDepth, let handle = unplannedVictim(on: .device, clean: false) {
       guard startDemotion(handle, mayPassThrough: true) else { return }
     }
   }

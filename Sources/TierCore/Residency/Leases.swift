@@ -96,7 +96,7 @@ extension ResidencyCore {
     sequence.leaseCount += 1
     if directory[handle][computeTier].ringOwner == sequence.group { directory[handle][computeTier].prefetchedFor = nil }
     directory[handle].leases += 1
-    directory[handle].group = sequence.group
+    if sequence.plan.isPlanned { directory[handle].group = sequence.group } else { countUse(handle) }
     relist(handle)
   }
 

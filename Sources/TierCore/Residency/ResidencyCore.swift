@@ -33,6 +33,8 @@ public struct ResidencyCore {
   var recovery: Recovery?
   /// Counts acquired blocks; orders blocks by their last use.
   var useClock: UInt64 = 0
+  /// Counts evictions of blocks whose next use nobody knew.
+  var unplannedEvictions: UInt64 = 0
 
   /// Who waits for a block to arrive on the compute tier.
   var waiters = WaitLists()

@@ -32,6 +32,7 @@ extension ResidencyCore {
     else { return }
     forgetRecord(handle)
     for tier in [Tier.device, .host] where directory[handle][tier].state != .none { dropCopy(handle, on: tier) }
+    directory.removeIfUnused(handle)
   }
 }
 

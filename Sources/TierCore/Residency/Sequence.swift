@@ -15,6 +15,8 @@ final class Sequence {
   @exclusivity(unchecked) var state = State.queued
   /// Its group in the eviction lists; also its index among the open sequences.
   let group: Int32
+  /// The lists its blocks stand in.
+  var listGroup: Int32 { plan.isPlanned ? group : EvictionLists.idle }
 
   /// Blocks named so far.
   var named = 0
@@ -94,7 +96,8 @@ final class Sequence {
 
   /// How far away the next use of a block is that it has just sealed.
   func distanceOfNewborn(layer: Int) -> Distance {
-    pace.distance(
+    guard plan.isPlanned else { return .unknown }
+    return pace.distance(
       steps: NextUse.stepsOfNewborn(layer: layer, from: stepInUse, chunkStep: step, layers: plan.layers))
   }
 }

@@ -87,8 +87,9 @@ extension ResidencyCore {
         directory[handle].users += 1
         directory[handle].needers += 1
         directory[handle].isRetired = false
+        if directory[handle].isAnywhere { countUse(handle) }
         sequence.handles[sequence.cell(layer, sequence.named)] = handle
-        if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.group) }
+        if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.listGroup) }
         sequence.heldRun[layer] = directory[handle].isAnywhere ? sequence.heldRun[layer] + 1 : 0
       }
       sequence.named += 1

@@ -69,7 +69,7 @@ extension ResidencyCore {
         continue
       }
       directory[handle].isSealing = true
-      if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.group) }
+      if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.listGroup) }
       placements.append(Seal(handle: handle, sealer: sealer))
     }
     serveReservations(sequence)

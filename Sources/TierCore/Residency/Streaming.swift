@@ -12,7 +12,7 @@ extension ResidencyCore {
       }
       _ = sequence.wanted.popFirst()
     }
-    prefetch(sequence)
+    if sequence.plan.isPlanned { prefetch(sequence) }
   }
 
   /// Whether the block is on its way (or lost for good): false means that it must wait for a slot.
@@ -211,7 +211,10 @@ extension ResidencyCore {
     guard block[computeTier].state == .resident, block[computeTier].role == .ring, block.leases == 0,
       block[computeTier].readers == 0
     else { return }
-    if canKeep(block.layout.slotBytes, on: computeTier) || !block.isClean(on: computeTier) {
+    let isPlanned = sequences[block[computeTier].ringOwner]?.plan.isPlanned ?? true
+    if canKeep(block.layout.slotBytes, on: computeTier) || !block.isClean(on: computeTier)
+      || (!isPlanned && makeKeepRoom(block.layout.slotBytes, on: computeTier))
+    {
       keep(handle, on: computeTier)
     } else {
       dropCopy(handle, on: computeTier)

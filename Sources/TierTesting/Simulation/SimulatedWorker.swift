@@ -24,6 +24,8 @@ struct SimulatedWorker {
   /// What it waits for, in words; empty when it may go on.
   private(set) var leased: [Int: [Int: Held]] = [:]
   private var family = 0
+  /// It reads in chunks whether its plan says so or not.
+  private var chunkBlocks = 1
   private var staging = ArenaID(0)
   private var named = 0
   private var chunk = 0
@@ -84,12 +86,12 @@ struct SimulatedWorker {
     let tokens = random.once(in: 3) ? 1024 : 512
     let keys = BlockLayout(element: .f32, kvHeads: 1, headDim: 1, blockTokens: tokens)!
     let layout = random.once(in: 5) ? BlockLayout.weights(byteCount: keys.slotBytes)! : keys
-    let chunkBlocks = random.int(1...3)
+    chunkBlocks = random.int(1...3)
     let layers = random.int(1...4)
     let reach = layout.isDroppable || !random.once(in: 3) ? [] : (0..<layers).map { _ in Self.reach(&random) }
     let plan = SequencePlan(
       sequence: SequenceID(UInt32(random.int(0...3))), layout: layout, layers: layers,
-      chunkBlocks: chunkBlocks,
+      chunkBlocks: random.once(in: 5) ? 0 : chunkBlocks,
       totalBlocks: random.once(in: 3) ? random.int(8...32) : random.int(1...10),
       stagingSlots: chunkBlocks + random.int(0...2), ringSlots: random.int(1...3),
       ordered: random.once(in: 2), reach: reach)
@@ -125,12 +127,12 @@ struct SimulatedWorker {
     isReserving = false
     moving = []
     nextOrdered = 0
-    pastCount = min(chunk * (plan?.chunkBlocks ?? 1), named)
+    pastCount = min(chunk * chunkBlocks, named)
   }
 
   private var ownBlocks: Range<Int> {
-    let first = chunk * plan!.chunkBlocks
-    return first..<min(first + plan!.chunkBlocks, plan!.totalBlocks)
+    let first = chunk * chunkBlocks
+    return first..<min(first + chunkBlocks, plan!.totalBlocks)
   }
 
   private mutating func work(_ random: inout SeededRandom, _ shell: inout SimulatedShell) -> Request? {
@@ -174,7 +176,7 @@ struct SimulatedWorker {
       return nil
     }
     chunk += 1
-    if chunk * plan!.chunkBlocks >= plan!.totalBlocks { return close() }
+    if chunk * chunkBlocks >= plan!.totalBlocks { return close() }
     startLayer(0)
     return nil
   }
