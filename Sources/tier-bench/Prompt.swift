@@ -9,9 +9,15 @@ struct Prompt {
   let textPath: String
 
   /// The leading tokens of the bench's text, as many as asked for; all of them where that is nil.
-  init(_ bench: Bench, tokens limit: Int?) throws(BenchFault) {
+  /// - Parameter repeats: whether a text that is too short is read again from its beginning.
+  init(_ bench: Bench, tokens limit: Int?, repeats: Bool = false) throws(BenchFault) {
     let tokenizer = try Self.tokenizer(bench)
-    let (text, ids) = try Self.cut(try TextFile.read(bench.text), to: limit, tokenizer, named: bench.text)
+    var whole = try TextFile.read(bench.text)
+    if repeats, let limit {
+      let once = whole
+      while tokenizer.encode(whole).count < limit { whole += "\n\n" + once }
+    }
+    let (text, ids) = try Self.cut(whole, to: limit, tokenizer, named: bench.text)
     tokenCount = ids.count
     tokensPath = bench.scratch.path + "/tokens-\(ids.count).json"
     textPath = bench.scratch.path + "/prompt-\(ids.count).txt"
