@@ -14,6 +14,12 @@ final class Gate: @unchecked Sendable {
     return true
   }
 
+  var isFree: Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    return !isTaken
+  }
+
   func leave() {
     condition.lock()
     isTaken = false
