@@ -126,7 +126,7 @@ let package = Package(
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], exclude: ["Fixtures"], swiftSettings: strict),
     tests("InferenceTests", ["Inference", "ModelFiles", "TierCore"], resources: [.copy("Fixtures")]),
     // The programs are dependencies so that they are there to be started.
-    tests("EndToEndTests", ["TierCore", "ControlAPI", "CLinux", "tierd", "tierctl", "tier-worker"]),
+    tests("EndToEndTests", ["TierCore", "ControlAPI", "ControlClient", "CLinux", "tierd", "tierctl", "tier-worker"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -2,11 +2,11 @@ import CLinux
 import Glibc
 
 /// What direct I/O asks for in a directory.
-struct DirectIO {
+package struct DirectIO {
   /// Offsets, lengths and addresses are multiples of this.
-  let alignBytes: Int
+  package let alignBytes: Int
   /// The file system's block.
-  let blockBytes: Int
+  package let blockBytes: Int
 
   private static let probeName = "probe.segment.new"
   private static let pageBytes = 4096
@@ -31,7 +31,7 @@ struct DirectIO {
   }
 
   /// The unit for what the kernel says of offsets and of addresses; nil where that rules direct I/O out.
-  static func unit(_ said: (offset: Int, memory: Int)?) -> Int? {
+  package static func unit(_ said: (offset: Int, memory: Int)?) -> Int? {
     guard let said else { return pageBytes }
     guard said.offset > 0 else { return nil }
     let wanted = max(said.offset, said.memory, RecordHeader.leastAlignBytes)

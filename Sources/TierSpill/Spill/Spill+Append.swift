@@ -25,12 +25,6 @@ extension Spill {
         bytes += record.header.recordBytes
         placed.append(record)
       }
-      for record in placed {
-        record.header.encode(
-          into: UnsafeMutableRawBufferPointer(
-            rebasing: buffer[record.bufferOffset..<record.bufferOffset + RecordHeader.headerBytes]))
-        segment.entries.append(FooterEntry(record.header))
-      }
       guard let from = placed.first?.bufferOffset else { return nil }
       if placed.count == records.count {
         let padding = padding(from: start, bytes: bytes, room: segment.room(records: placed.count))
@@ -38,6 +32,12 @@ extension Spill {
           .initializeMemory(as: UInt8.self, repeating: 0)
         placed[placed.count - 1].header.recordBytes += padding
         bytes += padding
+      }
+      for record in placed {
+        record.header.encode(
+          into: UnsafeMutableRawBufferPointer(
+            rebasing: buffer[record.bufferOffset..<record.bufferOffset + RecordHeader.headerBytes]))
+        segment.entries.append(FooterEntry(record.header))
       }
       segment.writers += 1
       _ = segment.beginWrite(bytes: bytes)

@@ -50,6 +50,8 @@ package final class SimulatedDisk: SpillDisk, @unchecked Sendable {
   package var faults = Faults.none
   /// The most bytes all files took at once, unlinked ones that are still open included.
   package private(set) var peakBytes = 0
+  /// A place that cannot be read.
+  package var unreadable: (file: String, range: Range<Int>)?
   /// Called while a slow write is under way, once: what happens meanwhile.
   package var interlude: (() -> Void)?
   /// How often something was damaged without an error.
