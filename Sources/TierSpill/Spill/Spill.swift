@@ -86,11 +86,24 @@ public final class Spill: Sendable {
   /// Blocks forgotten whose death is not on disk yet.
   package var pendingTombstones: Int { state.withLock { $0.tombstones.pending.count } }
 
-  public var health: SpillStatistics.Health { state.withLock { $0.health } }
+  public var health: SpillStatistics.Health {
+    let health = state.withLock { $0.health }
+    guard health == .healthy, let hang else { return health }
+    return .degraded(hang)
+  }
+
+  /// Opening, renaming and removing files, and syncing the directory, are system calls that cannot be given up. Where one
+  /// hangs so does the keeper: it is told by how long its work takes. Reads, and writes while there is a segment, go on.
+  private var hang: SpillError? {
+    guard keeper.gate.heldMs > 2 * options.deadlineMs else { return nil }
+    return .timedOut(operation: "work on the files", file: disk.name, afterMs: 2 * options.deadlineMs)
+  }
 
   public func statistics() -> SpillStatistics {
     let stuck = lanes.stuckOperations
-    return state.withLock { SpillStatistics(of: $0, disk: disk, stuckOperations: stuck) }
+    var statistics = state.withLock { SpillStatistics(of: $0, disk: disk, stuckOperations: stuck) }
+    statistics.health = health
+    return statistics
   }
 
   /// Whether nobody does the keeper's work just now: in the midst of it, who does would wait for himself.

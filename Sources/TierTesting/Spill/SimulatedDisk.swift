@@ -50,6 +50,8 @@ package final class SimulatedDisk: SpillDisk, @unchecked Sendable {
   package var faults = Faults.none
   /// The most bytes all files took at once, unlinked ones that are still open included.
   package private(set) var peakBytes = 0
+  /// Called when a file is made: a file system that hangs.
+  package var onCreate: (() -> Void)?
   /// A place that cannot be read.
   package var unreadable: (file: String, range: Range<Int>)?
   /// Called while a slow write is under way, once: what happens meanwhile.
@@ -100,7 +102,8 @@ extension SimulatedDisk {
   }
 
   package func create(_ file: String, bytes: Int) throws(SpillError) -> any SpillFile {
-    try locked { () throws(SpillError) in
+    onCreate?()
+    return try locked { () throws(SpillError) in
       try fail(faults.directoryError, "creation", file)
       try fail(faults.noSpace, "allocation", file, ENOSPC)
       guard names[file] == nil else { throw .io(operation: "creation", file: file, errno: EEXIST) }
