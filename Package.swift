@@ -87,6 +87,7 @@ let package = Package(
     library(
       "ControlServer", ["ControlAPI", "TierCore", hummingbird, httpTypes, lifecycle, logging, nioCore, nioPosix]),
     library("ControlClient", ["ControlAPI"]),
+    library("TierTrace"),
     library("DaemonConfig", ["TierCore", "ControlAPI", yams]),
     library("Inference", ["TierCore", "TierIdentity", "ModelFiles", "CKernels", "COneDNN"]),
     library("TierTesting", ["TierCore", "TierSpill"]),
@@ -98,10 +99,13 @@ let package = Package(
         "TierCore", "TierEngine", "TierSpill", "TierWire", "ControlAPI", "ControlServer", "DaemonConfig", arguments,
         lifecycle, logging, unixSignals,
       ]),
-    command("tierctl", ["TierCore", "ControlAPI", "ControlClient", "ModelFiles", arguments]),
+    command("tierctl", ["TierCore", "ControlAPI", "ControlClient", "ModelFiles", "TierTrace", arguments]),
     command(
       "tier-worker",
-      ["TierCore", "TierIdentity", "TierEngine", "TierSpill", "TierWire", "Inference", "ModelFiles", arguments]),
+      [
+        "TierCore", "TierIdentity", "TierEngine", "TierSpill", "TierTrace", "TierWire", "Inference", "ModelFiles",
+        arguments, crypto,
+      ]),
     command("tier-simulate", ["TierCore", "TierTesting", arguments]),
     // Kills a process that writes blocks, again and again, and reads everything back.
     command("spill-crash", ["TierSpill", "TierTesting", "TierCore", arguments]),
@@ -116,17 +120,23 @@ let package = Package(
     tests("TierCoreTests", ["TierCore", "TierTesting"]),
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
+    tests("TierTraceTests", ["TierTrace"]),
     tests("TierMemoryTests", ["TierMemory"]),
     tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
     tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests(
       "ControlTests",
-      ["TierCore", "ControlAPI", "ControlClient", "ControlServer", "DaemonConfig", "tierd", "tierctl", logging]),
+      [
+        "TierCore", "ControlAPI", "ControlClient", "ControlServer", "DaemonConfig", "tierd", "tierctl", logging]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], exclude: ["Fixtures"], swiftSettings: strict),
     tests("InferenceTests", ["Inference", "ModelFiles", "TierCore"], resources: [.copy("Fixtures")]),
     // The programs are dependencies so that they are there to be started.
-    tests("EndToEndTests", ["TierCore", "ControlAPI", "ControlClient", "CLinux", "tierd", "tierctl", "tier-worker"]),
+    tests(
+      "EndToEndTests",
+      [
+        "TierCore", "ControlAPI", "ControlClient", "CLinux", "TierTesting", "TierTrace", "TierWire", "tierd", "tierctl", "tier-worker",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

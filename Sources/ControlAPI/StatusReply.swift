@@ -14,6 +14,8 @@ public struct StatusReply: Codable, Sendable, Equatable {
   public var hits: Int
   public var misses: Int
   public var lost: Int
+  /// Blocks of sliding and chunked layers that every sequence had passed: dropped everywhere.
+  public var retired: Int
   /// Leases held at this moment.
   public var leases: Int
   public var sessions: Int
@@ -24,7 +26,8 @@ public struct StatusReply: Codable, Sendable, Equatable {
 
   public init(
     version: String, pid: Int32, uptimeS: Double, instance: String, draining: Bool, tiers: [TierStatus],
-    moves: [MoveStatus], hits: Int, misses: Int, lost: Int, leases: Int, sessions: Int, sequences: SequenceCounts,
+    moves: [MoveStatus], hits: Int, misses: Int, lost: Int, retired: Int, leases: Int, sessions: Int,
+    sequences: SequenceCounts,
     spill: SpillStatus?, latencies: [LatencyStatus]
   ) {
     self.version = version
@@ -37,6 +40,7 @@ public struct StatusReply: Codable, Sendable, Equatable {
     self.hits = hits
     self.misses = misses
     self.lost = lost
+    self.retired = retired
     self.leases = leases
     self.sessions = sessions
     self.sequences = sequences

@@ -59,6 +59,10 @@ enum PrometheusText {
       $0.sample([("result", "miss")], status.misses)
       $0.sample([("result", "lost")], status.lost)
     }
+    page.family(
+      "tierd_retired_blocks_total", .counter,
+      "Blocks dropped because every sequence had passed them, by their layer's reach."
+    ) { $0.sample([], status.retired) }
   }
 
   private static func spill(_ spill: SpillStatus, _ page: inout MetricsPage) {

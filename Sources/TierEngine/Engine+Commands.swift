@@ -53,6 +53,7 @@ extension Engine {
     case .end(let session, let violation):
       state.outboxes.removeValue(forKey: session)?.end(violation)
       state.peers[session] = nil
+      state.traces[session] = nil
     case .reply: preconditionFailure("replies are flushed")
     }
   }

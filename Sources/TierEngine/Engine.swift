@@ -11,9 +11,11 @@ public import TierSpill
 /// until `stop`.
 public final class Engine: Sendable {
   struct State {
-    let core: ResidencyCore
+    var core: ResidencyCore
     var outboxes: [SessionID: any ReplyOutbox] = [:]
     var peers: [SessionID: SessionPeer] = [:]
+    /// Of the sessions that asked for one.
+    var traces: [SessionID: SessionTrace] = [:]
     var lastSession: UInt64 = 0
     var isStopping = false
   }
@@ -68,7 +70,9 @@ public final class Engine: Sendable {
 
   private func openSpill() throws(SpillError) -> Spill? {
     guard options.diskBytes > 0, let directory = options.spillDirectory else { return nil }
-    return try Spill.open(directory: directory, capBytes: options.diskBytes)
+    var spillOptions = SpillOptions()
+    spillOptions.damagesOneReadIn = options.damagesOneReadIn
+    return try Spill.open(directory: directory, capBytes: options.diskBytes, options: spillOptions)
   }
 
   private func note(_ error: SpillError) {
@@ -141,7 +145,7 @@ public final class Engine: Sendable {
   }
 
   private func start() {
-    let finish: @Sendable ([(MoveID, MoveOutcome)]) -> Void = { [self] moves in finished(moves) }
+    let finish: @Sendable ([EndedMove]) -> Void = { [self] moves in finished(moves) }
     let link = options.linkBytesPerSecond
     movers.withLock {
       $0 = Movers(
@@ -198,14 +202,18 @@ public final class Engine: Sendable {
 
   func handle(_ event: Event) {
     state.withLock { state in
+      if case .request(let session, let request) = event { state.traces[session]?.note(request) }
       let commands = state.core.handle(event)
       carryOut(commands, &state)
     }
   }
 
-  private func finished(_ moves: [(MoveID, MoveOutcome)]) {
+  private func finished(_ moves: [EndedMove]) {
     state.withLock { state in
-      for (move, outcome) in moves { carryOut(state.core.handle(.moved(move, outcome)), &state) }
+      for ended in moves {
+        state.record(ended)
+        carryOut(state.core.handle(.moved(ended.move, ended.outcome)), &state)
+      }
     }
   }
 

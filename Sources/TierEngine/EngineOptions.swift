@@ -12,6 +12,8 @@ public struct EngineOptions: Sendable {
   public var needsSpill = false
   /// Speed of the emulated device's link in each direction; nil for as fast as memory is.
   public var linkBytesPerSecond: Int?
+  /// For tests: of so many reads from disk one returns other bytes than are there.
+  public var damagesOneReadIn: Int?
   /// Told one line about each thing an operator should know.
   public var report: @Sendable (String) -> Void
 

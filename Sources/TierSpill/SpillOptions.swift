@@ -11,6 +11,8 @@ public struct SpillOptions: Sendable {
   public var deadlineMs = 10_000
   /// How long an operation waits for a buffer or for space before it fails as `busy`.
   public var waitMs = 10_000
+  /// For tests: of so many reads one returns a flipped bit. What is on disk stays as it is.
+  public var damagesOneReadIn: Int?
   /// Buffers in use at once, those of operations given up included.
   package var lanes = 12
   /// A thread scans, seals, reclaims and removes; without, whoever calls does. For tests that must be deterministic.

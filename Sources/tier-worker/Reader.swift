@@ -22,6 +22,7 @@ struct Reader {
     threads = options.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)
     guard (1...256).contains(threads) else { throw WorkerFault.usage("--threads \(threads): 1 to 256 are possible") }
     checkpoint = try Checkpoint(path: options.model)
+    ShortenedFile.watch(checkpoint.weights.mappedFiles)
     guard let layout = Transformer.layout(of: checkpoint.config, type: type, blockTokens: options.blockTokens) else {
       throw WorkerFault.usage(
         "a block of \(options.blockTokens) tokens of this model is too large: fewer --block-tokens")
@@ -66,12 +67,14 @@ struct Reader {
   }
 
   /// Opens a sequence for a prompt, and waits until the store admits it.
-  func open(_ store: Store, prompt: Int, growth: Int = 0) throws -> TieredKV {
+  func open(
+    _ store: Store, prompt: Int, growth: Int = 0, observer: (any RunObserver)? = nil
+  ) throws -> TieredKV {
     var kv = KVOptions(chunkTokens: try chunkTokens(for: prompt, store), maxTokens: prompt + growth)
     kv.ordered = options.ordered
     return try TieredKV(
       session: store.session, sequence: SequenceID(1), fingerprint: fingerprint, layout: layout,
-      layers: checkpoint.config.layers, options: kv,
+      layers: checkpoint.config.layers, options: kv, observer: observer,
       onQueued: { ahead in Terminal.error("waiting for memory behind \(ahead) other sequences\n") })
   }
 
@@ -80,19 +83,29 @@ struct Reader {
   }
 
   /// Loads the weights, or sees that the store has them.
-  /// - Parameter kv: whose chunks the model is to compute.
-  func load(_ store: Store, for kv: TieredKV) throws -> Transformer {
+  /// - Parameters:
+  ///   - kv: whose chunks the model is to compute.
+  ///   - trace: follows the sessions the weights are in, and what is waited for there.
+  func load(_ store: Store, for kv: TieredKV, trace: RunTrace? = nil) throws -> Transformer {
     let compute = try Compute(type: type, threadCount: threads)
     let bar = ProgressBar(label: "loading")
     defer { bar.clear() }
     let (config, source) = (checkpoint.config, checkpoint.weights)
     let progress = { (done: Int, of: Int) in bar.show(done, of: of, note: "layers") }
-    let weights =
-      try options.managesWeights()
-      ? LlamaWeights(
-        config: config, source: source, compute: compute, fingerprint: fingerprint,
-        sessions: (try store.newSession(), try store.newSession()), progress: progress)
-      : LlamaWeights(config: config, source: source, compute: compute, progress: progress)
+    let weights: LlamaWeights
+    if try options.managesWeights() {
+      let (layers, head) = (try store.newSession(), try store.newSession())
+      for session in [layers, head] { try trace?.follow(session, "weights") }
+      weights = try LlamaWeights(
+        config: config, source: source, compute: compute, fingerprint: fingerprint, sessions: (layers, head),
+        progress: { done, of in
+          progress(done, of)
+          trace?.gather()
+        })
+    } else {
+      weights = try LlamaWeights(config: config, source: source, compute: compute, progress: progress)
+    }
+    if let trace { weights.observe(trace) }
     return Transformer(weights: weights, compute: compute, layout: layout, maxTokens: kv.options.chunkTokens)
   }
 }

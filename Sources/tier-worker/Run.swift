@@ -1,4 +1,5 @@
 import ArgumentParser
+import Crypto
 import FoundationEssentials
 import Inference
 import ModelFiles
@@ -35,6 +36,12 @@ struct Run: ParsableCommand {
 
   @Option(
     help: .init(
+      "Write what was computed, waited for and moved to a file in Chrome's trace event format (opens in Perfetto).",
+      valueName: "file"))
+  var trace: String?
+
+  @Option(
+    help: .init(
       "Write the KV of the prompt's full blocks to a directory: a file for each layer and block, and layout.json.",
       valueName: "dir"))
   var dumpKV: String?
@@ -42,6 +49,8 @@ struct Run: ParsableCommand {
   struct Output: Encodable {
     let text: String
     let tokenIds: [UInt32]
+    /// Of the bits of all logits a token was chosen from, in order: equal digests are equal logits.
+    let logitsSha256: String
     let run: RunReport
 
     func encode(to encoder: any Encoder) throws {
@@ -49,8 +58,9 @@ struct Run: ParsableCommand {
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encode(text, forKey: .text)
       try container.encode(tokenIds, forKey: .tokenIds)
+      try container.encode(logitsSha256, forKey: .logitsSha256)
     }
-    private enum CodingKeys: CodingKey { case text, tokenIds }
+    private enum CodingKeys: CodingKey { case text, tokenIds, logitsSha256 }
   }
 
   func run() throws { try WorkerFault.reporting(answer) }
@@ -70,9 +80,11 @@ struct Run: ParsableCommand {
     try reader.check(tokens, growth: maxNewTokens, beyondContext: beyondContext)
     let store = try Store(shared)
     defer { store.close() }
+    let trace = try trace.map { try RunTrace($0, storeName: store.processName) }
+    try trace?.follow(store.session, "kv")
     let before = try store.session.statistics()
-    let kv = try reader.open(store, prompt: tokens.count, growth: maxNewTokens)
-    let model = try reader.load(store, for: kv)
+    let kv = try reader.open(store, prompt: tokens.count, growth: maxNewTokens, observer: trace)
+    let model = try reader.load(store, for: kv, trace: trace)
     let dump = try dumpKV.map { try KVDump($0, kv.layout) }
     if let dump { kv.onBlock = { dump.take(layer: $0, index: $1, $2) } }
     let bar = ProgressBar(label: "reading")
@@ -94,14 +106,22 @@ struct Run: ParsableCommand {
       said += piece
       if !shared.json { Terminal.output(piece) }
     }
+    var digest = SHA256()
+    let isReported = shared.json || shared.jsonFile != nil
     let answered = try Decoder(model: model, kv: kv).run(
-      count: maxNewTokens, afterRow: lastRow, choose: { try sampler.next($0) },
+      count: maxNewTokens, afterRow: lastRow,
+      choose: { logits in
+        if isReported { digest.update(bufferPointer: UnsafeRawBufferPointer(logits)) }
+        return try sampler.next(logits)
+      },
       isEnd: tokenizer.endTokens.contains, emit: { say(try decoder.append($0)) })
     say(decoder.finish())
     try kv.close()
     let report = RunReport(prefill, kv.statistics, before, try store.session.statistics(), chunks: chunks)
+    try trace?.finish()
     if !shared.json { Terminal.output("\n\n" + report.table) }
-    try WorkerJSON.deliver(Output(text: said, tokenIds: answered, run: report), shared)
+    let sha256 = digest.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    try WorkerJSON.deliver(Output(text: said, tokenIds: answered, logitsSha256: sha256, run: report), shared)
   }
 
   private func promptText() throws -> String {

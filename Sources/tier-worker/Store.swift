@@ -5,11 +5,11 @@ import TierWire
 
 /// The session this worker keeps its KV in: with a daemon, or with a store of its own.
 final class Store {
-  let session: any ResidencySession
+  let session: any TracedSession
   private let engine: Engine?
   private let socket: String
   /// Opened beside `session`, and ended with it.
-  private var others: [any ResidencySession] = []
+  private(set) var others: [any TracedSession] = []
   private let scratch: ScratchDirectory?
 
   init(_ options: SharedOptions) throws {
@@ -28,11 +28,16 @@ final class Store {
   }
 
   /// Another session of the same store, ended with it.
-  func newSession() throws -> any ResidencySession {
-    let session: any ResidencySession
+  func newSession() throws -> any TracedSession {
+    let session: any TracedSession
     if let engine { session = try EmbeddedSession(engine) } else { session = try Self.connect(socket) }
     others.append(session)
     return session
+  }
+
+  /// What the store is called in a trace.
+  var processName: String {
+    if let client = session as? WorkerClient { "tierd \(client.daemonPID)" } else { "store, in the worker's process" }
   }
 
   func close() {

@@ -12,6 +12,7 @@ struct Tierctl: ParsableCommand {
         tierctl top                             the same, live, with rates
         tierctl set --host-budget 2GiB          while it runs
         tierctl verify --rate 100MB/s           every block on disk, beside other work
+        tierctl trace run.json                  what a run moved and waited for
         tierctl --json status | jq .tiers
         tierctl --socket /tmp/t/control.sock sessions
 
@@ -20,7 +21,7 @@ struct Tierctl: ParsableCommand {
     version: ProjectVersion.text,
     subcommands: [
       StatusCommand.self, TopCommand.self, BlocksCommand.self, SessionsCommand.self, SetCommand.self,
-      EvictCommand.self, DrainCommand.self, VerifyCommand.self, RecommendCommand.self,
+      EvictCommand.self, DrainCommand.self, VerifyCommand.self, TraceCommand.self, RecommendCommand.self,
     ])
 
   @OptionGroup var connection: ConnectionOptions

@@ -8,6 +8,8 @@ import UnixSignals
 /// The running daemon: its places, its parts, and their orderly start and end.
 struct Daemon {
   let configuration: DaemonConfiguration
+  /// For tests.
+  var damagesOneReadIn: Int?
 
   /// Runs until SIGTERM, SIGINT or SIGHUP, and then stops its parts, the last started first.
   func run() async throws {
@@ -17,7 +19,7 @@ struct Daemon {
     umask(0o027)
     let runtime = try Place(configuration.runtimeDirectory, mode: 0o750)
     let state = try Place(configuration.stateDirectory, mode: 0o700)
-    let parts = try makeDaemonParts(configuration, logger: logger)
+    let parts = try makeDaemonParts(configuration, damagesOneReadIn: damagesOneReadIn, logger: logger)
     let control = try ControlServer(
       store: parts.store, socketPath: configuration.controlSocketPath, daemonUID: geteuid(), logger: logger)
     var group = ServiceGroupConfiguration(

@@ -16,8 +16,10 @@ struct DaemonParts {
 }
 
 /// Makes the store and the worker socket's server. Throws an `ExitingError` where they cannot be had.
-func makeDaemonParts(_ configuration: DaemonConfiguration, logger: Logger) throws -> DaemonParts {
-  let engine = try openEngine(configuration, logger)
+func makeDaemonParts(
+  _ configuration: DaemonConfiguration, damagesOneReadIn: Int? = nil, logger: Logger
+) throws -> DaemonParts {
+  let engine = try openEngine(configuration, damagesOneReadIn, logger)
   let instance = StoreInstance()
   do throws(WorkerServerError) {
     let server = try WorkerServer(path: configuration.workerSocketPath, host: engine, store: instance) { line in
@@ -32,12 +34,16 @@ func makeDaemonParts(_ configuration: DaemonConfiguration, logger: Logger) throw
   }
 }
 
-private func openEngine(_ configuration: DaemonConfiguration, _ logger: Logger) throws -> Engine {
-  let options = EngineOptions(
+private func openEngine(
+  _ configuration: DaemonConfiguration, _ damagesOneReadIn: Int?, _ logger: Logger
+) throws -> Engine {
+  var options = EngineOptions(
     deviceBytes: configuration.deviceBudgetBytes, hostBytes: configuration.hostBudgetBytes,
     diskBytes: configuration.diskBudgetBytes,
     spillDirectory: configuration.spillDirectory,
     linkBytesPerSecond: configuration.emulatedLinkBytesPerS, report: { logger.warning("\($0)") })
+  options.damagesOneReadIn = damagesOneReadIn
+  if let damagesOneReadIn { logger.warning("a test: one read in \(damagesOneReadIn) from disk is damaged on purpose") }
   do throws(SpillError) {
     let engine = try Engine(options)
     if let found = engine.spill?.recovery {

@@ -30,6 +30,18 @@ struct Tierd: AsyncParsableCommand {
 
   @OptionGroup var settings: SettingFlags
 
+  @Option(
+    help: .init(
+      "For tests: of so many reads from disk one returns a flipped bit (docs/testing.md).", valueName: "reads",
+      visibility: .hidden))
+  var testDamageOneReadIn: Int?
+
+  func validate() throws {
+    if let reads = testDamageOneReadIn, reads < 1 {
+      throw ValidationError("--test-damage-one-read-in \(reads): at least 1")
+    }
+  }
+
   @Flag(help: "Print the configuration in force, and where each value came from; run nothing.")
   var printConfig = false
 
@@ -40,7 +52,7 @@ struct Tierd: AsyncParsableCommand {
       let layers = loader.layers(file: try fileLayer(environment), flags: settings.layer)
       let configuration = try loader.configuration(layers)
       if printConfig { return print(ConfigurationText.render(layers), terminator: "") }
-      try await Daemon(configuration: configuration).run()
+      try await Daemon(configuration: configuration, damagesOneReadIn: testDamageOneReadIn).run()
     } catch let error as any ExitingError {
       writeToStandardError("tierd: \(error.message)\n")
       throw ExitCode(error.exitCode)

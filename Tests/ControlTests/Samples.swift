@@ -27,7 +27,8 @@ enum Samples {
           ringBytes: 0, blocks: 1234),
       ],
       moves: [MoveStatus(from: "worker", to: "device", blocks: 1426, bytes: 1426 * 196_608)],
-      hits: 12_345, misses: 55, lost: 0, leases: 32, sessions: 1, sequences: SequenceCounts(open: 1, queued: 2),
+      hits: 12_345, misses: 55, lost: 0, retired: 7, leases: 32, sessions: 1,
+      sequences: SequenceCounts(open: 1, queued: 2),
       spill: SpillStatus(
         records: 1234, liveBytes: 90 << 20, deadBytes: 1 << 20, fileBytes: 92 << 20, originalBytes: 140 << 20,
         storedBytes: 100 << 20, health: "ok"),

@@ -49,6 +49,10 @@ import Testing
     let refused = try run.start(.daemon(daemon), in: home).wait(seconds: 10)
     expectRefusal(refused, 78, naming: "the smallest that would do", "--device-budget")
     let figure = try #require(Self.figure(for: "device", in: refused.error))
+    // One byte less than what works does not.
+    #expect(try daemon.control("set", "--device-budget", "\(figure * 1024 - 1)B").ending == .exited(0))
+    let less = try run.start(.daemon(daemon), in: home).wait(seconds: 10)
+    expectRefusal(less, 78, naming: "--device-budget \(figure)KiB")
     #expect(try daemon.control("set", "--device-budget", "\(figure)KiB").ending == .exited(0))
     #expect(try Evaluation(run.start(.daemon(daemon), in: home)).isIdentical(to: run.result))
   }

@@ -24,11 +24,13 @@ import TierTesting
     for seed in UInt64(1)...200 {
       let counted = try Simulation.run(Scenario(seed: seed)).statistics
       total.lost += counted.lost
+      total.retired += counted.retired
       total.deviceToHost.blocks += counted.deviceToHost.blocks
       total.diskToHost.blocks += counted.diskToHost.blocks
       total.hostToDisk.blocks += counted.hostToDisk.blocks
     }
     #expect(total.lost > 0)
+    #expect(total.retired > 0)
     #expect(total.deviceToHost.blocks > 0)
     #expect(total.diskToHost.blocks > 0)
     #expect(total.hostToDisk.blocks > 0)

@@ -19,7 +19,7 @@ import TierCore
       ("seal", .request(.seal(s, layer: 0, blocks: 0..<2))),
       ("acquire", .request(.acquire(s, chunk: 5, layer: 29, blocks: 0..<32))),
       ("release", .request(.release(s, layer: 29, blocks: 0..<32))), ("close", .request(.close(s))),
-      ("statistics_query", .statisticsQuery),
+      ("statistics_query", .statisticsQuery), ("trace_query", .traceQuery),
     ]
   }()
 
@@ -51,6 +51,17 @@ import TierCore
       ), ("ready", .replies([.ready(s, layer: 29, block: 2, slot, generation: 10)])),
       ("lost", .replies([.lost(s, layer: 29, block: 2)])), ("closed", .replies([.closed(s)])),
       ("violated", .replies([.violation(.unknownSequence(s))])),
+      (
+        "trace",
+        .trace(
+          MoveTrace(
+            records: [
+              .move(
+                TracedMove(
+                  link: .diskToHost, mover: 1, sequence: s, layer: 29, block: 2, bytes: 196608, beganNs: 1000,
+                  endedNs: 1300, outcome: .moved)), .statistics(atNs: 1400),
+            ], dropped: 5, left: 6))
+      ),
     ]
   }()
 

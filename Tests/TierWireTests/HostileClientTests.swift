@@ -94,7 +94,7 @@ extension SocketTests {
     @Test func versionsNobodySpeaksAreIncompatible() throws {
       try withServer { _ in
         let peer = try RawPeer(path: directory.socket)
-        try peer.send(.hello(Hello(minVersion: 2, maxVersion: 9, clientName: "new")))
+        try peer.send(.hello(Hello(minVersion: 3, maxVersion: 9, clientName: "new")))
         #expect(peer.failure()?.kind == .incompatible)
         let spanning = try RawPeer(path: directory.socket)
         try spanning.send(.hello(Hello(minVersion: 1, maxVersion: 9, clientName: "spanning")))
@@ -102,7 +102,16 @@ extension SocketTests {
           Issue.record("no welcome")
           return
         }
-        #expect(welcome.version == 1)
+        #expect(welcome.version == 2)
+      }
+    }
+
+    @Test func aSessionOfVersion1HasNoTraces() throws {
+      try withServer { _ in
+        let old = try RawPeer(path: directory.socket)
+        try old.greet()
+        try old.send(.traceQuery)
+        #expect(old.failure() == Failure(.malformed, "malformed frame: version 1 has no traces"))
       }
     }
 

@@ -74,6 +74,12 @@ import TierCore
     let id = BlockID(a: .max, b: .max, c: .max, d: .max)
     let extend = Request.extend(SequenceID(.max), blocks: Array(repeating: id, count: most))
     #expect(try ClientMessage.request(extend).frame().count <= ProtocolLimits.frameBytes)
+    let move = TracedMove(
+      link: .diskToHost, mover: 63, sequence: SequenceID(.max), layer: 1023, block: SequencePlan.maxBlocks - 1,
+      bytes: BlockLayout.maxSlotBytes, beganNs: .max / 2, endedNs: .max, outcome: .failed)
+    let trace = MoveTrace(
+      records: Array(repeating: .move(move), count: MoveTrace.maxRecords), dropped: .max, left: .max)
+    #expect(try ServerMessage.trace(trace).frames()[0].count <= ProtocolLimits.frameBytes)
     let resident = Residence.resident(SlotRef(arena: ArenaID(.max), index: .max), generation: .max)
     let states = (0..<most).map { $0 % 2 == 0 ? resident : .moving }
     for residences in [states, Array(repeating: resident, count: most)] {

@@ -15,7 +15,7 @@ extension TieredKV {
       try releaseUnused()
       if isQuiet { break }
       let before = outstanding
-      try waitForReplies("\(before) answers of layer \(current!.layer)") { $0.outstanding < before }
+      try waitForReplies(.answers, "\(before) answers of layer \(current!.layer)") { $0.outstanding < before }
     }
     current!.forgetLost()
     upcoming?.forgetLost()

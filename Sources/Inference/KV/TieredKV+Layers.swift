@@ -16,7 +16,7 @@ extension TieredKV {
       try send(.reserve(sequence, layer: layer, blocks: current!.ownFull))
     }
     // Nothing is leased at this point: leases are asked for only once the staging slots are ours.
-    try waitForReplies("staging slots of layer \(layer)") { $0.current!.isStagingGranted }
+    try waitForReplies(.staging, "staging slots of layer \(layer)") { $0.current!.isStagingGranted }
     if !current!.isAcquired {
       current!.isAcquired = true
       try acquire(layer: layer, blocks: current!.past.indices)
@@ -99,7 +99,7 @@ extension TieredKV {
       if !batch.isEmpty { return try leased(batch) }
       if current!.isAllUsed { return [] }
       let before = current!.waitingCount
-      try waitForReplies("\(before) blocks of layer \(layer)") {
+      try waitForReplies(.blocks, "\(before) blocks of layer \(layer)") {
         $0.current!.waitingCount < before || !$0.current!.lost.isEmpty
       }
     }

@@ -16,28 +16,30 @@ extension TieredKV {
 
   /// Handles replies until `isDone`; gives up when none comes for the deadline. Counted as a stall unless it was done.
   func wait(
-    for what: @autoclosure () -> String, deadlineMs: Int? = nil, until isDone: (borrowing State) -> Bool
+    _ cause: WaitCause, for what: @autoclosure () -> String, deadlineMs: Int? = nil,
+    until isDone: (borrowing State) -> Bool
   ) throws(KVError) {
-    try waitForReplies(what(), deadlineMs: deadlineMs) { isDone($0.state) }
+    try waitForReplies(cause, what(), deadlineMs: deadlineMs) { isDone($0.state) }
   }
 
   func waitForReplies(
-    _ what: @autoclosure () -> String, deadlineMs: Int? = nil, until isDone: (TieredKV) -> Bool
+    _ cause: WaitCause, _ what: @autoclosure () -> String, deadlineMs: Int? = nil, until isDone: (TieredKV) -> Bool
   ) throws(KVError) {
     try drain()
     if isDone(self) { return }
-    let clock = ContinuousClock()
-    let began = clock.now
-    var last = began
-    let deadline = Duration.milliseconds(deadlineMs ?? options.stallDeadlineMs)
+    let beganNs = RunClock.nowNs()
+    var lastNs = beganNs
+    let deadlineMs = deadlineMs ?? options.stallDeadlineMs
     defer {
+      let endedNs = RunClock.nowNs()
       statistics.stalls += 1
-      statistics.stallNanoseconds += (clock.now - began).nanoseconds
+      statistics.stallNanoseconds += Int64(endedNs - beganNs)
+      observer?.record(.wait(cause), beganNs: beganNs, endedNs: endedNs)
     }
     while !isDone(self) {
-      let left = deadline - (clock.now - last)
-      guard left > .zero else { throw .stalled(waitedFor: what(), seconds: Int(deadline.components.seconds)) }
-      if try receive(timeoutMs: min(1000, Int(left.nanoseconds / 1_000_000) + 1)) { last = clock.now }
+      let leftMs = deadlineMs - Int((RunClock.nowNs() - lastNs) / 1_000_000)
+      guard leftMs > 0 else { throw .stalled(waitedFor: what(), seconds: deadlineMs / 1000) }
+      if try receive(timeoutMs: min(1000, leftMs)) { lastNs = RunClock.nowNs() }
     }
   }
 
@@ -121,8 +123,4 @@ extension TieredKV {
       }
     guard isExpected else { throw .unexpected("\(reply)") }
   }
-}
-
-extension Duration {
-  var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
 }

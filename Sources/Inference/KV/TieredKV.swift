@@ -12,6 +12,9 @@ public final class TieredKV {
   /// Called with each full block of the prompt as it was computed: layer, index, K and V as they lie in a slot.
   public var onBlock: ((_ layer: Int, _ index: Int, UnsafeRawBufferPointer) -> Void)?
 
+  /// Told what the run does, waits included. Set at `init` so that admission is in it.
+  public let observer: (any RunObserver)?
+
   public let layout: BlockLayout
   public let layers: Int
   public let options: KVOptions
@@ -65,8 +68,8 @@ public final class TieredKV {
   /// - Throws: `KVError`.
   public init(
     session: any ResidencySession, sequence: SequenceID, fingerprint: ModelFingerprint, layout: BlockLayout,
-    layers: Int,
-    options: KVOptions, onQueued: @escaping (Int) -> Void = { _ in }
+    layers: Int, options: KVOptions, observer: (any RunObserver)? = nil,
+    onQueued: @escaping (Int) -> Void = { _ in }
   ) throws(KVError) {
     guard options.chunkTokens > 0, options.chunkTokens % layout.blockTokens == 0 else {
       throw .badLayout("a chunk of \(options.chunkTokens) tokens is no multiple of the block's \(layout.blockTokens)")
@@ -77,6 +80,7 @@ public final class TieredKV {
         "a chunk of \(options.chunkTokens) tokens has \(chunkBlocks) blocks of \(layout.blockTokens), "
           + "\(Self.blocksPerRequest) are possible: smaller chunks, or larger blocks")
     }
+    self.observer = observer
     self.session = session
     self.sequence = sequence
     self.layout = layout
@@ -104,7 +108,7 @@ public final class TieredKV {
       start = end
     }
     guard !ids.isEmpty else { return }
-    try wait(for: "the names of \(ids.count) blocks") { $0.named >= $0.askedNames }
+    try wait(.names, for: "the names of \(ids.count) blocks") { $0.named >= $0.askedNames }
   }
 
   /// Starts after the blocks the store has already, but before the last announced token. Only before the first chunk.
@@ -179,10 +183,10 @@ public final class TieredKV {
   /// - Throws: `KVError`. The sequence is then the session's to end.
   public func close() throws(KVError) {
     guard state.isOpen else { return }
-    try wait(for: "\(state.sealsAwaited) sealed blocks to be taken in") { $0.sealsAwaited == 0 }
+    try wait(.seals, for: "\(state.sealsAwaited) sealed blocks to be taken in") { $0.sealsAwaited == 0 }
     state.isOpen = false
     try send(.close(sequence))
-    try wait(for: "the sequence to close") { $0.isClosed }
+    try wait(.close, for: "the sequence to close") { $0.isClosed }
   }
 
   private func open(chunkBlocks: Int) throws(KVError) {
@@ -193,7 +197,9 @@ public final class TieredKV {
       stagingSlots: max(options.stagingSlots ?? 2 * chunkBlocks, chunkBlocks + 1), ringSlots: options.ringSlots,
       ordered: options.ordered)
     try send(.open(plan))
-    try wait(for: "admission", deadlineMs: options.admissionDeadlineMs) { $0.staging != nil || $0.refusal != nil }
+    try wait(.admission, for: "admission", deadlineMs: options.admissionDeadlineMs) {
+      $0.staging != nil || $0.refusal != nil
+    }
     if let refusal = state.refusal { throw .refused(refusal) }
     state.isOpen = true
   }

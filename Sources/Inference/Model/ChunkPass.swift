@@ -38,27 +38,36 @@ final class ChunkPass {
     // Others compute while this one waits, with the same layer's weights.
     defer { if matrices != nil { letGo() } }
     while layer < model.config.layers {
-      let matrices = try keeper.beginLayer(layer)
-      self.matrices = matrices
-      if !isAttending {
-        try kv.prepare(layer: layer)
+      try kv.observer.measure(.layer(layer)) { try runLayer(kv, keeper) }
+      layer += 1
+      kv.observer?.layerEnded()
+    }
+  }
+
+  private func runLayer(_ kv: TieredKV, _ keeper: any WeightKeeper) throws {
+    let matrices = try keeper.beginLayer(layer)
+    self.matrices = matrices
+    if !isAttending {
+      try kv.prepare(layer: layer)
+      try kv.observer.measure(.project) {
         try model.project(
           matrices.queryKeyValue, norm: model.weights.norms[layer].input, tokens: tokens.count, position: position,
           kv: kv)
-        try kv.written()
-        model.attention.beginLayer()
-        // Own blocks first where the order is free: past ones arrive meanwhile. In order, they come last.
-        if !kv.options.ordered { try attendOwn(kv) }
-        isAttending = true
       }
-      try attendPast(kv)
-      if kv.options.ordered { try attendOwn(kv) }
-      try model.transform(matrices, norm: model.weights.norms[layer].postAttention, tokens: tokens.count)
-      self.matrices = nil
-      try keeper.endLayer(layer)
-      isAttending = false
-      layer += 1
+      try kv.written()
+      model.attention.beginLayer()
+      // Own blocks first where the order is free: past ones arrive meanwhile. In order, they come last.
+      if !kv.options.ordered { try attendOwn(kv) }
+      isAttending = true
     }
+    try attendPast(kv)
+    if kv.options.ordered { try attendOwn(kv) }
+    try kv.observer.measure(.transform) {
+      try model.transform(matrices, norm: model.weights.norms[layer].postAttention, tokens: tokens.count)
+    }
+    self.matrices = nil
+    try keeper.endLayer(layer)
+    isAttending = false
   }
 
   private func letGo() {
@@ -68,7 +77,9 @@ final class ChunkPass {
   }
 
   private func attendOwn(_ kv: TieredKV) throws {
-    try model.attention.attendOwn(kv.chunk.ownBlocks, queries: model.queries.base)
+    try kv.observer.measure(.attendOwn(blocks: kv.chunk.ownBlocks.count)) {
+      try model.attention.attendOwn(kv.chunk.ownBlocks, queries: model.queries.base)
+    }
   }
 
   private func attendPast(_ kv: TieredKV) throws {
@@ -76,8 +87,10 @@ final class ChunkPass {
       let batch = try kv.nextBatch()
       if batch.isEmpty { return }
       let session = kv.session
-      let stale = try model.attention.attendPast(batch, queries: model.queries.base, ordered: kv.options.ordered) {
-        session.isCurrent($0.slot, generation: $0.generation)
+      let stale = try kv.observer.measure(.attendPast(blocks: batch.count)) {
+        try model.attention.attendPast(batch, queries: model.queries.base, ordered: kv.options.ordered) {
+          session.isCurrent($0.slot, generation: $0.generation)
+        }
       }
       try kv.finish(batch, stale: stale)
     }

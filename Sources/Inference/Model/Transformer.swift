@@ -63,13 +63,15 @@ public final class Transformer {
   /// - Throws: `InferenceError.tokenOutOfRange`, `KVError`, `ComputeError`.
   func forward(_ tokens: ArraySlice<UInt32>, kv: TieredKV, isDecoding: Bool) throws {
     let pass = ChunkPass(self, tokens, position: kv.position, isDecoding: isDecoding)
-    try kv.begin(tokens: tokens.count, isDecoding: isDecoding)
-    do {
-      try pass.run(kv)
-    } catch KVError.lost(_, let blocks) {
-      try Recomputation(of: blocks, interrupting: pass, kv: kv).run()
+    try kv.observer.measure(.chunk(firstToken: kv.position, tokens: tokens.count)) {
+      try kv.begin(tokens: tokens.count, isDecoding: isDecoding)
+      do {
+        try pass.run(kv)
+      } catch KVError.lost(_, let blocks) {
+        try Recomputation(of: blocks, interrupting: pass, kv: kv).run()
+      }
+      try kv.end()
     }
-    try kv.end()
   }
 
   /// The model again with buffers of its own, for a block's tokens: one for each depth from 1.
@@ -89,5 +91,6 @@ public final class Transformer {
     try compute.pool.run(tokens.count) { index, _ in
       weights.embedding.read(Int(tokens[first + index]), into: residual.floats + index * config.hidden)
     }
+    try weights.checkUnchanged()
   }
 }

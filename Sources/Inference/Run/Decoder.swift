@@ -24,7 +24,7 @@ public struct Decoder {
     var row = row
     let head = Head(model)
     while tokens.count < count {
-      let token = try choose(try head.logits(row: row))
+      let token = try choose(try kv.observer.measure(.head) { try head.logits(row: row) })
       if isEnd(token) { break }
       tokens.append(token)
       try emit(token)

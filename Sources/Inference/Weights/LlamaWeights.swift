@@ -19,6 +19,15 @@ public struct LlamaWeights: Sendable {
   /// The outputs of each piece of the head, which is [vocab, hidden].
   let headPieces: [Range<Int>]
   let keeper: any WeightKeeper
+  private let source: any WeightSource
+
+  /// Rows of the embedding are read as they are needed, and the fingerprint, which names the blocks, is of the file as it was
+  /// opened: what was read counts only once this has passed.
+  /// - Throws: `ModelFileError`.
+  func checkUnchanged() throws { try source.checkUnchanged() }
+
+  /// What is waited for, and packed again, from now on goes to the observer.
+  public func observe(_ observer: any RunObserver) { keeper.observe(observer) }
 
   /// Reads and packs every tensor into the worker's own memory.
   /// - Parameter progress: told the layers read so far, of how many.
@@ -52,6 +61,7 @@ public struct LlamaWeights: Sendable {
   init(_ shards: LlamaShards, source: any WeightSource, keeper: any WeightKeeper) throws {
     let config = shards.config
     self.config = config
+    self.source = source
     self.keeper = keeper
     headPieces = shards.head.map(\.outputs)
     embedding = shards.embedding
@@ -63,6 +73,7 @@ public struct LlamaWeights: Sendable {
       }
       return LayerNorms(input: try vector(.inputNorm), postAttention: try vector(.postAttentionNorm))
     }
+    try checkUnchanged()
   }
 }
 
@@ -87,4 +98,6 @@ protocol WeightKeeper: AnyObject, Sendable {
   /// A piece of the head, until `endHead`.
   func beginHead(_ piece: Int) throws -> PackedMatrix
   func endHead(_ piece: Int) throws
+  /// Called before the first layer of a run begins.
+  func observe(_ observer: any RunObserver)
 }

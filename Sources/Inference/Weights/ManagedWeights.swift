@@ -73,6 +73,11 @@ final class ManagedWeights: WeightKeeper, @unchecked Sendable {
 
   func endHead(_ piece: Int) throws { try head.end() }
 
+  func observe(_ observer: any RunObserver) {
+    layers.observer = observer
+    head.observer = observer
+  }
+
   private func noteFilled() throws {
     filled += 1
     // Bytes of a file that changed are not this model's: the shard is not sealed.

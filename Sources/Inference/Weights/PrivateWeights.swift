@@ -26,4 +26,6 @@ final class PrivateWeights: WeightKeeper {
   func endLayer(_ layer: Int) {}
   func beginHead(_ piece: Int) -> PackedMatrix { head[piece] }
   func endHead(_ piece: Int) {}
+  /// Nothing is waited for.
+  func observe(_ observer: any RunObserver) {}
 }

@@ -24,6 +24,7 @@ final class ShardSequence {
   private var answers: [Int: Answer] = [:]
   private var sealsAwaited = 0
   private var inUse: [Part] = []
+  var observer: (any RunObserver)?
 
   private enum Answer {
     case leased(SlotRef, generation: UInt64)
@@ -81,7 +82,7 @@ final class ShardSequence {
     inUse = found.map { $0! }
     var targets: [UnsafeMutableRawPointer?] = []
     for part in inUse { targets.append(try stagingAddress(part)) }
-    if targets.contains(where: { $0 != nil }) { try fill(targets) }
+    if targets.contains(where: { $0 != nil }) { try observer.measure(.pack(layer: index)) { try fill(targets) } }
     return try inUse.enumerated().map { number, part in
       if let target = targets[number] { return UnsafeRawPointer(target) }
       return try address(part)
@@ -155,6 +156,9 @@ final class ShardSequence {
     _ what: @autoclosure () -> String, deadlineMs: Int = ShardSequence.stallDeadlineMs,
     until isDone: (ShardSequence) -> Bool
   ) throws(KVError) {
+    if isDone(self) { return }
+    let beganNs = RunClock.nowNs()
+    defer { observer?.record(.wait(.weights), beganNs: beganNs, endedNs: RunClock.nowNs()) }
     let clock = ContinuousClock()
     var last = clock.now
     while !isDone(self) {

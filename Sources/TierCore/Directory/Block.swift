@@ -14,12 +14,22 @@ struct Block {
   var leases: Int32 = 0
   /// Open sequences that name this block.
   var users: Int32 = 0
+  /// Of those, the ones that will still read it.
+  var needers: Int32 = 0
+  /// Every sequence that named it has passed it: it leaves all tiers as soon as it may.
+  var isRetired = false
   /// A worker sealed it and it has no slot yet.
   var isSealing = false
   /// When it was used last, in acquires of the whole store.
   var lastUse: UInt64 = 0
   /// The group whose lists its evictable copies stand in: the sequence that used it last, or `EvictionLists.idle`.
   var group: Int32 = EvictionLists.idle
+  /// Where no plan says when it is used next: uses since it was last considered for eviction, and whether it was found
+  /// worth keeping.
+  var uses: UInt8 = 0
+  var isProven = false
+  /// The store's count of such evictions when it left memory; 0 if it has not since its last use.
+  var evictedAt: UInt64 = 0
 
   subscript(tier: Tier) -> Copy {
     get { tier == .device ? device : host }
@@ -28,6 +38,10 @@ struct Block {
 
   var isAnywhere: Bool { device.state != .none || host.state != .none || disk.state == .durable }
   var isOnDisk: Bool { disk.state == .durable }
+  /// Nobody names it, and it is nowhere.
+  var isUnused: Bool {
+    users == 0 && !isAnywhere && !isSealing && disk.state == .none && !disk.isBeingRead
+  }
 
   /// Whether letting go of the copy on `tier` loses nothing.
   func isClean(on tier: Tier) -> Bool {
@@ -59,8 +73,11 @@ struct Copy {
   var isMoving = false
   /// Moves that read this copy now.
   var readers: Int16 = 0
+  var isBusy: Bool { isMoving || readers > 0 }
   /// For `ring`: the sequence it streams to.
   var ringOwner: Int32 = -1
+  /// For `ring`: it was sent for ahead of its acquire, for this place in its owner's plan.
+  var prefetchedFor: PrefetchCursor?
   /// Links of the eviction list it stands in; `list` is -1 where it stands in none.
   var list: Int32 = -1
   var previous: BlockHandle = -1

@@ -7,7 +7,7 @@ struct Directory {
   var count: Int { byKey.count }
 
   subscript(handle: BlockHandle) -> Block {
-    get { blocks[Int(handle)] }
+    _read { yield blocks[Int(handle)] }
     _modify { yield &blocks[Int(handle)] }
   }
 
@@ -31,12 +31,11 @@ struct Directory {
 
   /// Forgets a block that nobody names and no tier holds.
   mutating func removeIfUnused(_ handle: BlockHandle) {
-    let block = self[handle]
+    guard blocks[Int(handle)].isUnused else { return }
+    let key = blocks[Int(handle)].key
     // A handle forgotten already is not forgotten twice.
-    guard byKey[block.key] == handle, block.users == 0, !block.isAnywhere, !block.isSealing, block.disk.state == .none,
-      !block.disk.isBeingRead
-    else { return }
-    byKey[block.key] = nil
+    guard byKey[key] == handle else { return }
+    byKey[key] = nil
     freeHandles.append(handle)
   }
 

@@ -23,6 +23,8 @@ struct Distance: Comparable, Sendable {
 
   /// No sequence names the block.
   static let never = Distance(blocks: Int.max)
+  /// Nobody can tell: later than what is planned.
+  static let unknown = Distance(blocks: Int.max - 1)
   static func < (a: Distance, b: Distance) -> Bool { a.blocks < b.blocks }
 }
 

@@ -10,9 +10,12 @@ public struct PlanReplay {
     public var ringSlots: Int
     /// Bytes of a layer's weights, by part; empty where they are outside the budgets.
     public var weightParts: [Int]
+    /// How far back each layer reads; empty where all of them read everything.
+    public var reach: [LayerReach]
 
     public init(
-      layout: BlockLayout, layers: Int, totalBlocks: Int, chunkBlocks: Int, ringSlots: Int = 8, weightParts: [Int] = []
+      layout: BlockLayout, layers: Int, totalBlocks: Int, chunkBlocks: Int, ringSlots: Int = 8, weightParts: [Int] = [],
+      reach: [LayerReach] = []
     ) {
       self.layout = layout
       self.layers = layers
@@ -20,11 +23,12 @@ public struct PlanReplay {
       self.chunkBlocks = chunkBlocks
       self.ringSlots = ringSlots
       self.weightParts = weightParts
+      self.reach = reach
     }
   }
 
   public let workload: Workload
-  let core: ResidencyCore
+  var core: ResidencyCore
   /// Original over stored bytes of what is spilled.
   private let spillRatio: Double
   private let kv = SessionID(1)
@@ -32,10 +36,10 @@ public struct PlanReplay {
   private let sequence = SequenceID(1)
   private var pending: [Command] = []
   private var next = 0
-  /// Leased, and not used yet.
-  private var resident: Set<Int> = []
-  /// Lost in this step.
-  private var gone: Set<Int> = []
+  private var answers: [Command] = []
+  /// By block: leased, and not used yet; lost in this step.
+  private var isHeld: [Bool]
+  private var isGone: [Bool]
   /// Parts of the current layer's weights that are leased, and that have to be filled.
   private var leasedParts: [Int] = []
   private var lostParts: [Int] = []
@@ -44,6 +48,8 @@ public struct PlanReplay {
   public private(set) var isStuck = false
   /// KV blocks that were nowhere when they were asked for.
   public private(set) var lost = 0
+  /// KV blocks written to disk, by layer.
+  public private(set) var writtenBlocks: [Int]
   /// Weight parts filled from the model's file.
   public private(set) var filledParts = 0
 
@@ -51,13 +57,16 @@ public struct PlanReplay {
     self.workload = workload
     self.spillRatio = spillRatio
     core = ResidencyCore(budgets)
+    isHeld = Array(repeating: false, count: workload.totalBlocks)
+    isGone = isHeld
+    writtenBlocks = Array(repeating: 0, count: workload.layers)
     feed(.connected(kv, TenantID(0)))
     feed(.connected(weights, TenantID(0)))
     openWeights()
     let plan = SequencePlan(
       sequence: sequence, layout: workload.layout, layers: workload.layers, chunkBlocks: workload.chunkBlocks,
       totalBlocks: workload.totalBlocks, stagingSlots: max(2 * workload.chunkBlocks, workload.chunkBlocks + 1),
-      ringSlots: workload.ringSlots, ordered: true)
+      ringSlots: workload.ringSlots, ordered: true, reach: workload.reach)
     request(.open(plan))
     guard refusal == nil else { return }
     name(workload.totalBlocks, in: kv, kind: 0)
@@ -79,18 +88,24 @@ public struct PlanReplay {
       let own = chunk * size..<min((chunk + 1) * size, workload.totalBlocks)
       for layer in 0..<workload.layers {
         beginWeights(chunk, layer)
-        for part in stride(from: 0, to: own.lowerBound, by: SequencePlan.maxBlocksPerRequest) {
+        let first = firstBlock(layer, before: own.lowerBound)
+        for part in stride(from: first, to: own.lowerBound, by: SequencePlan.maxBlocksPerRequest) {
           let end = min(part + SequencePlan.maxBlocksPerRequest, own.lowerBound)
           request(.acquire(sequence, chunk: chunk, layer: layer, blocks: part..<end))
         }
         request(.reserve(sequence, layer: layer, blocks: own))
         request(.seal(sequence, layer: layer, blocks: own))
         if let event = event(chunk * workload.layers + layer) { feed(event) }
-        guard consume(0..<own.lowerBound, layer) else { return nil }
+        guard consume(first..<own.lowerBound, layer) else { return nil }
         endWeights(layer)
       }
     }
     return core.statisticsNow()
+  }
+
+  private func firstBlock(_ layer: Int, before blocks: Int) -> Int {
+    guard !workload.reach.isEmpty else { return 0 }
+    return workload.reach[layer].firstBlock(before: blocks, blockTokens: workload.layout.blockTokens)
   }
 
   /// Uses blocks in index order, and lets go of those at hand before it waits for the next, as a worker does.
@@ -99,10 +114,13 @@ public struct PlanReplay {
     var first = blocks.lowerBound
     while first < blocks.upperBound {
       var end = first
-      while end < blocks.upperBound, end - first < Self.batchBlocks, resident.remove(end) != nil { end += 1 }
+      while end < blocks.upperBound, end - first < Self.batchBlocks, isHeld[end] {
+        isHeld[end] = false
+        end += 1
+      }
       if end > first {
         request(.release(sequence, layer: layer, blocks: first..<end))
-      } else if gone.contains(first) {
+      } else if isGone[first] {
         end = first + 1
       } else {
         isStuck = true
@@ -110,7 +128,7 @@ public struct PlanReplay {
       }
       first = end
     }
-    gone.removeAll(keepingCapacity: true)
+    for block in blocks { isGone[block] = false }
     return true
   }
 
@@ -157,24 +175,29 @@ public struct PlanReplay {
   private mutating func request(_ request: Request) { feed(.request(kv, request)) }
 
   private mutating func feed(_ event: Event) {
-    take(core.handle(event))
+    step(event)
     while next < pending.count {
       let command = pending[next]
       next += 1
-      if let (move, outcome) = carriedOut(command) { take(core.handle(.moved(move, outcome))) }
+      if let (move, outcome) = carriedOut(command) { step(.moved(move, outcome)) }
     }
     pending.removeAll(keepingCapacity: true)
     next = 0
   }
 
-  private mutating func take(_ commands: [Command]) {
-    for command in commands {
-      if case .reply(let session, let reply) = command {
-        take(reply, isKV: session == kv)
-      } else {
+  private mutating func step(_ event: Event) {
+    core.handle(event, into: &answers)
+    for command in answers {
+      switch command {
+      case .reply(let session, let reply): take(reply, isKV: session == kv)
+      case .write(_, _, let key, _, _):
+        writtenBlocks[Int(key.layer)] += 1
         pending.append(command)
+      case .ingest, .copy, .read: pending.append(command)
+      default: break
       }
     }
+    answers.removeAll(keepingCapacity: true)
   }
 
   private mutating func take(_ reply: Reply, isKV: Bool) {
@@ -195,13 +218,13 @@ public struct PlanReplay {
   }
 
   private mutating func hold(_ block: Int, _ isKV: Bool) {
-    if isKV { resident.insert(block) } else { leasedParts.append(block) }
+    if isKV { isHeld[block] = true } else { leasedParts.append(block) }
   }
 
   private mutating func lose(_ block: Int, _ isKV: Bool) {
     guard isKV else { return lostParts.append(block) }
     lost += 1
-    gone.insert(block)
+    isGone[block] = true
   }
 
   private func carriedOut(_ command: Command) -> (MoveID, MoveOutcome)? {

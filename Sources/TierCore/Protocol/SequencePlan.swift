@@ -10,7 +10,7 @@ public struct SequencePlan: Sendable, Hashable {
   public let sequence: SequenceID
   public let layout: BlockLayout
   public let layers: Int
-  /// Blocks in a full prefill chunk of one layer.
+  /// Blocks in a full prefill chunk of one layer; 0 where nothing is known of the order in which blocks are used.
   public let chunkBlocks: Int
   /// Full blocks the sequence will have when all it plans for is read: what `extend` may name at most.
   public let totalBlocks: Int
@@ -20,6 +20,12 @@ public struct SequencePlan: Sendable, Hashable {
   public let ringSlots: Int
   /// Blocks are used in index order (`--ordered`): nothing later may take a slot an earlier block waits for.
   public let ordered: Bool
+  /// How far back each layer reads; empty where all of them read everything.
+  public let reach: [LayerReach]
+
+  var isHybrid: Bool { !reach.isEmpty }
+  /// Whether what is used next can be told.
+  var isPlanned: Bool { chunkBlocks > 0 }
 
   public static let maxLayers = 1024
   /// Blocks of all layers together.
@@ -32,7 +38,7 @@ public struct SequencePlan: Sendable, Hashable {
 
   public init(
     sequence: SequenceID, layout: BlockLayout, layers: Int, chunkBlocks: Int, totalBlocks: Int, stagingSlots: Int,
-    ringSlots: Int, ordered: Bool
+    ringSlots: Int, ordered: Bool, reach: [LayerReach] = []
   ) {
     self.sequence = sequence
     self.layout = layout
@@ -42,5 +48,6 @@ public struct SequencePlan: Sendable, Hashable {
     self.stagingSlots = stagingSlots
     self.ringSlots = ringSlots
     self.ordered = ordered
+    self.reach = reach
   }
 }

@@ -7,11 +7,13 @@ public protocol SessionHost: Sendable {
   func connect(peer: PeerCredentials, outbox: any ReplyOutbox) throws -> any HostedSession
 }
 
-/// One worker's session, as its connection sees it. All three are called on the connection's thread, one at a time.
+/// One worker's session, as its connection sees it. All are called on the connection's thread, one at a time.
 public protocol HostedSession: AnyObject, Sendable {
   /// Answers go to the outbox, now or later. Must not wait for anything a worker does.
   func handle(_ request: Request)
   func statistics() -> StoreStatistics
+  /// What was recorded since the last call, `MoveTrace.maxRecords` at most; the first starts recording.
+  func takeTrace() -> MoveTrace
   /// The connection is gone, for whatever reason. Called exactly once, after the last `handle`.
   func disconnect()
 }

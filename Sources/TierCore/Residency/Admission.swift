@@ -27,7 +27,14 @@ enum Admission {
 
   /// What must have a place for as long as the sequence is open.
   static func sequenceBytes(_ plan: SequencePlan) -> Int {
-    plan.layout.isDroppable ? 0 : plan.layers * plan.totalBlocks * plan.layout.slotBytes
+    guard !plan.layout.isDroppable else { return 0 }
+    guard plan.isHybrid else { return plan.layers * plan.totalBlocks * plan.layout.slotBytes }
+    let blocks = plan.reach.reduce(0) {
+      $0
+        + $1.blocksAtOnce(
+          of: plan.totalBlocks, chunkBlocks: plan.chunkBlocks, blockTokens: plan.layout.blockTokens)
+    }
+    return blocks * plan.layout.slotBytes
   }
 
   /// A sentence where the plan is not one.
@@ -39,18 +46,24 @@ enum Admission {
       return
         "\(plan.totalBlocks) blocks in each of \(plan.layers) layers; \(SequencePlan.maxBlocks) are possible in all"
     }
+    if plan.chunkBlocks < 0 { return "chunks of \(plan.chunkBlocks) blocks" }
     if plan.stagingSlots < 1 || plan.stagingSlots > SequencePlan.maxStagingSlots {
       return "\(plan.stagingSlots) staging slots; 1 to \(SequencePlan.maxStagingSlots) are possible"
     }
     if plan.ringSlots < 1 || plan.ringSlots > SequencePlan.maxRingSlots {
       return "\(plan.ringSlots) ring slots; 1 to \(SequencePlan.maxRingSlots) are possible"
     }
+    if plan.isHybrid, plan.reach.count != plan.layers {
+      return "the reach of \(plan.reach.count) of \(plan.layers) layers"
+    }
+    for case .sliding(let tokens) in plan.reach where tokens < 1 { return "a sliding window of \(tokens) tokens" }
+    for case .chunked(let tokens) in plan.reach where tokens < 1 { return "attention chunks of \(tokens) tokens" }
     return nil
   }
 }
 
 extension ResidencyCore {
-  func open(_ plan: SequencePlan, in id: SessionID) throws(Violation) {
+  mutating func open(_ plan: SequencePlan, in id: SessionID) throws(Violation) {
     guard sessions[id]!.sequences[plan.sequence] == nil else { throw .duplicateSequence(plan.sequence) }
     if let fault = Admission.fault(in: plan) { throw .badPlan(fault) }
     if let refusal = refusal(of: plan) {
@@ -60,7 +73,7 @@ extension ResidencyCore {
     let group = lists.addGroup(layers: plan.layers)
     let sequence = Sequence(session: id, tenant: sessions[id]!.tenant, plan: plan, group: group)
     sequence.lastActivityMs = nowMs
-    sequences[group] = sequence
+    sequences.append(sequence, as: group)
     sessions[id]!.sequences[plan.sequence] = group
     let ahead = admissionQueue.count
     admissionQueue.append(group)
@@ -95,7 +108,7 @@ extension ResidencyCore {
   }
 
   /// Admits from the head of the queue, in order, as far as minima fit.
-  func admitQueued() {
+  mutating func admitQueued() {
     while let group = admissionQueue.first {
       guard let sequence = sequences[group] else {
         _ = admissionQueue.popFirst()
@@ -108,13 +121,13 @@ extension ResidencyCore {
       guard openStaging(for: sequence) else { return }
       _ = admissionQueue.popFirst()
       sequence.state = .admitted
-      unsettled.insert(group)
+      sequence.isUnsettled = true
       let staging = sequence.staging!
       reply(sequence, .admitted(sequence.id, staging: staging.arena, stagingSlots: staging.slotCount))
     }
   }
 
-  private func reserveMemory(for sequence: Sequence) -> Bool {
+  private mutating func reserveMemory(for sequence: Sequence) -> Bool {
     let plan = sequence.plan
     let needs = Admission.minimum(plan, computeTier: computeTier)
     var minima = needs
@@ -135,7 +148,7 @@ extension ResidencyCore {
   }
 
   /// Reserves the minimum, and of what is free beyond it a bounded share.
-  private func grant(_ sequence: Sequence, _ needs: Admission.Needs) {
+  private mutating func grant(_ sequence: Sequence, _ needs: Admission.Needs) {
     let plan = sequence.plan
     let slot = plan.layout.slotBytes
     sequence.reserved = needs
@@ -163,7 +176,7 @@ extension ResidencyCore {
   private func computeNeed(_ needs: Admission.Needs) -> Int { computeTier == .device ? needs.device : needs.host }
 
   /// Takes back what an admitted sequence has beyond its minimum; slots in use leave as they are released.
-  func trimToMinimum(_ sequence: Sequence) {
+  mutating func trimToMinimum(_ sequence: Sequence) {
     guard sequence.state != .queued else { return }
     let needs = Admission.minimum(sequence.plan, computeTier: computeTier)
     let transit = Admission.transitSlots(sequence.plan) * sequence.plan.layout.slotBytes
@@ -176,7 +189,7 @@ extension ResidencyCore {
     for handle in sequence.ring where sequence.ringUsed > sequence.ringLimit { dropIfSpare(handle) }
   }
 
-  private func openStaging(for sequence: Sequence) -> Bool {
+  private mutating func openStaging(for sequence: Sequence) -> Bool {
     let bytes = Admission.stagingBytes(sequence.plan)
     guard makeRoom(bytes, on: .host) else { return false }
     var steps: [Pool.Step] = []
@@ -193,7 +206,7 @@ extension ResidencyCore {
   }
 
   /// Returns a closed sequence's reservations.
-  func giveBack(_ sequence: Sequence) {
+  mutating func giveBack(_ sequence: Sequence) {
     guard sequence.state != .queued else { return }
     device.reservedBytes -= sequence.reserved.device
     host.reservedBytes -= sequence.reserved.host

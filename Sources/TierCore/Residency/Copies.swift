@@ -2,23 +2,22 @@
 
 extension ResidencyCore {
   /// Gives the block a slot on the tier. Nil where the tier's budget has no room; quotas are the caller's to check.
-  func takeSlot(_ handle: BlockHandle, on tier: Tier, as role: Copy.Role, owner: Int32 = -1) -> Bool {
+  mutating func takeSlot(_ handle: BlockHandle, on tier: Tier, as role: Copy.Role, owner: Int32 = -1) -> Bool {
     let block = directory[handle]
     precondition(block[tier].state == .none, "a block has one slot on a tier")
     let bytes = block.layout.slotBytes
     var steps: [Pool.Step] = []
-    var opened: ArenaID?
+    let next = ArenaID(lastArena + 1)
     guard
       let (slot, generation) = self[tier].allocate(
-        tenant: block.key.tenant, slotBytes: bytes,
-        newArena: {
-          let id = nextArena()
-          opened = id
-          return id
-        }, steps: &steps)
+        tenant: block.key.tenant, slotBytes: bytes, newArena: next, steps: &steps)
     else { return false }
     carryOut(steps, on: tier)
-    if let opened, tier == computeTier { announce(opened, to: block.key.tenant) }
+    // A slot of an arena with that id: it was opened for it.
+    if slot.arena == next {
+      lastArena += 1
+      if tier == computeTier { announce(next, to: block.key.tenant) }
+    }
     emit(.assign(slot, generation: generation))
     var copy = Copy()
     copy.state = .arriving
@@ -32,12 +31,12 @@ extension ResidencyCore {
     return true
   }
 
-  func nextArena() -> ArenaID {
+  mutating func nextArena() -> ArenaID {
     lastArena += 1
     return ArenaID(lastArena)
   }
 
-  func carryOut(_ steps: [Pool.Step], on tier: Tier) {
+  mutating func carryOut(_ steps: [Pool.Step], on tier: Tier) {
     for step in steps {
       switch step {
       case .open(let arena):
@@ -48,7 +47,7 @@ extension ResidencyCore {
   }
 
   /// Adds to (or, negative, takes from) what a role uses.
-  private func account(_ bytes: Int, _ role: Copy.Role, on tier: Tier, owner: Int32) {
+  private mutating func account(_ bytes: Int, _ role: Copy.Role, on tier: Tier, owner: Int32) {
     switch role {
     case .kept: self[tier].keptBytes += bytes
     case .transit: self[tier].transitBytes += bytes
@@ -59,7 +58,7 @@ extension ResidencyCore {
   }
 
   /// Lets go of the block's copy on the tier and frees its slot.
-  func dropCopy(_ handle: BlockHandle, on tier: Tier) {
+  mutating func dropCopy(_ handle: BlockHandle, on tier: Tier) {
     let copy = directory[handle][tier]
     precondition(copy.state != .none && copy.readers == 0 && !copy.isMoving, "a copy in use is not dropped")
     precondition(tier != computeTier || directory[handle].leases == 0, "a leased block never moves")
@@ -67,6 +66,7 @@ extension ResidencyCore {
     leaveRing(handle, copy)
     account(-directory[handle].layout.slotBytes, copy.role, on: tier, owner: copy.ringOwner)
     directory[handle][tier] = Copy()
+    if tier == computeTier, directory[handle].group == EvictionLists.idle { rememberEviction(handle) }
     var steps: [Pool.Step] = []
     self[tier].free(copy.slot, steps: &steps)
     carryOut(steps, on: tier)
@@ -75,16 +75,15 @@ extension ResidencyCore {
     directory.removeIfUnused(handle)
   }
 
-  private func leaveRing(_ handle: BlockHandle, _ copy: Copy) {
+  private mutating func leaveRing(_ handle: BlockHandle, _ copy: Copy) {
     guard copy.role == .ring, let sequence = sequences[copy.ringOwner],
       let place = sequence.ring.firstIndex(of: handle)
     else { return }
     sequence.ring.remove(at: place)
-    sequence.prefetched[handle] = nil
   }
 
   /// Makes a ring or transit copy a kept one.
-  func keep(_ handle: BlockHandle, on tier: Tier) {
+  mutating func keep(_ handle: BlockHandle, on tier: Tier) {
     let copy = directory[handle][tier]
     let bytes = directory[handle].layout.slotBytes
     leaveRing(handle, copy)
@@ -92,28 +91,27 @@ extension ResidencyCore {
     account(bytes, .kept, on: tier, owner: -1)
     directory[handle][tier].role = .kept
     directory[handle][tier].ringOwner = -1
+    directory[handle][tier].prefetchedFor = nil
     relist(handle)
     mayProceed = true
   }
 
   /// Puts the block's copies into the eviction lists they belong to now. Called after every change of state.
-  func relist(_ handle: BlockHandle) {
-    for tier in [Tier.device, .host] {
-      let block = directory[handle]
-      let copy = block[tier]
-      let evictable =
-        copy.state == .resident && copy.role == .kept && copy.readers == 0 && (tier != computeTier || block.leases == 0)
-      let list =
-        evictable
-        ? lists.list(tier, clean: block.isClean(on: tier), group: block.group, layer: Int(block.key.layer)) : -1
-      guard list != copy.list else { continue }
-      lists.remove(handle, tier, in: &directory)
-      if list >= 0 { lists.append(handle, tier, to: list, in: &directory) }
-    }
+  mutating func relist(_ handle: BlockHandle) {
+    relist(handle, .device)
+    relist(handle, .host)
+  }
+
+  private mutating func relist(_ handle: BlockHandle, _ tier: Tier) {
+    let block = directory[handle]
+    let list = lists.list(of: block, on: tier, computeTier: computeTier)
+    guard list != block[tier].list else { return }
+    lists.remove(handle, tier, in: &directory)
+    if list >= 0 { lists.append(handle, tier, to: list, in: &directory) }
   }
 
   /// Moves the block's copies to the lists of another group.
-  func regroup(_ handle: BlockHandle, to group: Int32) {
+  mutating func regroup(_ handle: BlockHandle, to group: Int32) {
     guard directory[handle].group != group else { return }
     directory[handle].group = group
     relist(handle)

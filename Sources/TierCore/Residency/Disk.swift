@@ -14,7 +14,7 @@ struct DiskState {
 extension ResidencyCore {
   static let diskRetryMs: UInt64 = 1000
   /// Writes what must leave the host, and what would have to leave next.
-  func writeBehind() {
+  mutating func writeBehind() {
     guard disk.isUsable else { return }
     while writesInFlight < configuration.writeDepth, let handle = nextToWrite() {
       writesInFlight += 1
@@ -27,27 +27,31 @@ extension ResidencyCore {
     }
   }
 
-  private func nextToWrite() -> BlockHandle? {
+  private mutating func nextToWrite() -> BlockHandle? {
     while let handle = transitWrites.first {
       let block = directory[handle]
       _ = transitWrites.popFirst()
-      if block.host.state == .resident, block.host.role == .transit, block.disk.state == .none { return handle }
+      if block.host.state == .resident, block.host.role == .transit, block.disk.state == .none, !block.isRetired {
+        return handle
+      }
     }
-    let idle = lists.first(lists.list(.host, clean: false, group: EvictionLists.idle, layer: 0))
-    if let idle { return idle }
+    if let unplanned = lists.firstUnplanned(.host, clean: false) { return unplanned }
     // What an open sequence keeps here it will read again, and newborn blocks do not displace it.
     guard isHostPressed || isDraining || host.isShrinking else { return nil }
-    return victim(on: .host, clean: false, fartherThan: nil)
+    // While writes are under way that will make room, what leaves its layer's reach soon is not written for it.
+    let mayPass = writesInFlight == 0 || isDraining || host.isShrinking
+    return victim(on: .host, clean: false, fartherThan: nil, amongPassing: mayPass)
   }
 
   /// A block that came to the host only to pass through it is written as soon as it can be.
-  func queueTransitWrite(_ handle: BlockHandle) {
+  mutating func queueTransitWrite(_ handle: BlockHandle) {
     let block = directory[handle]
-    guard block.host.state == .resident, block.host.role == .transit, block.disk.state == .none else { return }
+    guard block.host.state == .resident, block.host.role == .transit, block.disk.state == .none, !block.isRetired
+    else { return }
     if disk.isUsable { transitWrites.append(handle) } else { rescueTransit(handle) }
   }
 
-  func finishWrite(_ handle: BlockHandle, _ outcome: MoveOutcome) {
+  mutating func finishWrite(_ handle: BlockHandle, _ outcome: MoveOutcome) {
     writesInFlight -= 1
     directory[handle].host.readers -= 1
     if case .durable(let storedBytes) = outcome {
@@ -65,7 +69,7 @@ extension ResidencyCore {
     if isEvictingIdle { dropIdleClean(handle) }
   }
 
-  private func becomeDurable(_ handle: BlockHandle, _ storedBytes: Int) {
+  private mutating func becomeDurable(_ handle: BlockHandle, _ storedBytes: Int) {
     directory[handle].disk.state = .durable
     directory[handle].disk.storedBytes = storedBytes
     disk.storedBytes += storedBytes
@@ -77,20 +81,20 @@ extension ResidencyCore {
     tellDurable(handle)
   }
 
-  func tellDurable(_ handle: BlockHandle) {
+  mutating func tellDurable(_ handle: BlockHandle) {
     guard let owed = durabilityOwed.removeValue(forKey: handle), let sequence = sequences[owed.group] else { return }
     let (layer, block) = (sequence.layer(ofCell: owed.cell), sequence.block(ofCell: owed.cell))
     reply(sequence, .durable(sequence.id, layer: layer, block: block))
   }
 
   /// The disk takes nothing for a while. What only passes through the host stays if there is room, else it is lost.
-  private func blockDisk() {
+  private mutating func blockDisk() {
     disk.isBlocked = true
     disk.retryAtMs = nowMs + Self.diskRetryMs
     while let handle = transitWrites.popFirst() { rescueTransit(handle) }
   }
 
-  private func rescueTransit(_ handle: BlockHandle) {
+  private mutating func rescueTransit(_ handle: BlockHandle) {
     let block = directory[handle]
     guard block.host.state == .resident, block.host.role == .transit, block.host.readers == 0,
       block.disk.state == .none, computeTier == .device || block.leases == 0
@@ -99,7 +103,7 @@ extension ResidencyCore {
   }
 
   /// Frees disk space by forgetting the blocks that no sequence names, those used longest ago first.
-  private func forgetIdleRecords() -> Bool {
+  private mutating func forgetIdleRecords() -> Bool {
     let wanted = max(disk.capBytes / 20, 1)
     let idle = directory.handles.filter {
       let block = directory[$0]
@@ -117,7 +121,7 @@ extension ResidencyCore {
   }
 
   /// An idle block whose record went would only be written again: its other copies go too.
-  private func dropIdleMemory(_ handle: BlockHandle) {
+  private mutating func dropIdleMemory(_ handle: BlockHandle) {
     for tier in [Tier.device, .host] {
       let copy = directory[handle][tier]
       if copy.state == .resident, copy.readers == 0, !copy.isMoving,
@@ -128,7 +132,7 @@ extension ResidencyCore {
     }
   }
 
-  func forgetRecord(_ handle: BlockHandle) {
+  mutating func forgetRecord(_ handle: BlockHandle) {
     guard directory[handle].isOnDisk else { return }
     disk.storedBytes -= directory[handle].disk.storedBytes
     directory[handle].disk = DiskCopy(isBeingRead: directory[handle].disk.isBeingRead)
@@ -137,7 +141,7 @@ extension ResidencyCore {
 
   /// The disk did not answer, which says nothing of the record: it stays, and this read is a miss. The second time
   /// it is given up, or whoever needs the block would ask for ever.
-  func failRead(_ handle: BlockHandle, _ tier: Tier) {
+  mutating func failRead(_ handle: BlockHandle, _ tier: Tier) {
     directory[handle].disk.failedReads += 1
     guard directory[handle].disk.failedReads < 2 else { return finishRead(handle, tier, verified: false) }
     directory[handle].disk.isBeingRead = false
@@ -147,7 +151,7 @@ extension ResidencyCore {
     relist(handle)
   }
 
-  func loseRecord(_ key: BlockKey) {
+  mutating func loseRecord(_ key: BlockKey) {
     guard let handle = directory.find(key), directory[handle].isOnDisk, !directory[handle].disk.isBeingRead else {
       return
     }
@@ -158,7 +162,7 @@ extension ResidencyCore {
     mayProceed = true
   }
 
-  func evict(_ scope: EvictScope) {
+  mutating func evict(_ scope: EvictScope) {
     for handle in directory.handles where directory[handle].users == 0 {
       if scope == .idleEverywhere, !directory[handle].disk.isBeingRead {
         forgetRecord(handle)
@@ -173,7 +177,7 @@ extension ResidencyCore {
     mayProceed = true
   }
 
-  private func dropIdleClean(_ handle: BlockHandle) {
+  private mutating func dropIdleClean(_ handle: BlockHandle) {
     guard directory[handle].users == 0, directory[handle].isOnDisk || directory[handle].layout.isDroppable else {
       return
     }

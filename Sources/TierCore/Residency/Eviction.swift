@@ -11,13 +11,24 @@ extension ResidencyCore {
   }
 
   /// Gives a new block a slot on the highest tier it is worth a place on.
-  func place(_ handle: BlockHandle, nextUse: Distance) -> Placement {
+  mutating func place(_ handle: BlockHandle, of sequence: Sequence) -> Placement {
+    let layer = Int(directory[handle].key.layer)
+    let nextUse = sequence.distanceOfNewborn(layer: layer)
     if computeTier == .device {
       if placeKept(handle, on: .device, nextUse: nextUse) { return .on(.device) }
       demoteIdle()
     }
     if placeKept(handle, on: .host, nextUse: nextUse) { return .on(.host) }
     if directory[handle].layout.isDroppable { return .nowhere }
+    if disk.isUsable, sequence.isPassing(layer) {
+      // It will be gone before long, and is not written as long as something else can be.
+      if placeKept(handle, on: .host, nextUse: nil) { return .on(.host) }
+      if writesInFlight > 0 { return .waits }
+      if victim(on: .host, clean: false, fartherThan: nil, amongPassing: false) != nil {
+        press(.host)
+        return .waits
+      }
+    }
     if disk.isUsable { return takeTransitSlot(handle) ? .on(.host) : .waits }
     if dropDirtyVictim(on: .host, fartherThan: nextUse), placeKept(handle, on: .host, nextUse: nextUse) {
       return .on(.host)
@@ -26,7 +37,7 @@ extension ResidencyCore {
   }
 
   /// Takes a slot to keep the block in, evicting clean copies that are used later than it; any clean ones for nil.
-  private func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: Distance?) -> Bool {
+  private mutating func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: Distance?) -> Bool {
     let bytes = directory[handle].layout.slotBytes
     while !canKeep(bytes, on: tier) || !self[tier].hasRoom(bytes) {
       guard let victim = victim(on: tier, clean: true, fartherThan: nextUse) else { return false }
@@ -38,9 +49,19 @@ extension ResidencyCore {
   func canKeep(_ bytes: Int, on tier: Tier) -> Bool { self[tier].keptBytes + bytes <= self[tier].keepBytes }
 
   /// The evictable copy whose next use is farthest, if it is farther than `limit` by more than the guess is good for.
-  func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?) -> BlockHandle? {
+  /// Dirty ones of the host leave it for the disk: of blocks that would soon be dropped unwritten, only the last.
+  mutating func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?) -> BlockHandle? {
     if limit == .never { return nil }
-    if let idle = lists.first(lists.list(tier, clean: clean, group: EvictionLists.idle, layer: 0)) { return idle }
+    if let unplanned = unplannedVictim(on: tier, clean: clean) { return unplanned }
+    if limit == .unknown { return nil }
+    if tier == .host, !clean, let lasting = victim(on: tier, clean: clean, fartherThan: limit, amongPassing: false) {
+      return lasting
+    }
+    return victim(on: tier, clean: clean, fartherThan: limit, amongPassing: true)
+  }
+
+  /// - Parameter amongPassing: also from sliding and chunked layers.
+  func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?, amongPassing: Bool) -> BlockHandle? {
     var best: (handle: BlockHandle, distance: Distance)?
     for sequence in openSequences {
       let layers = sequence.plan.layers
@@ -51,6 +72,7 @@ extension ResidencyCore {
         if let best, distance <= best.distance { break }
         if let limit, distance.blocks <= limit.blocks + limit.blocks / Self.doubt { break }
         let layer = (inUse + steps) % layers
+        if !amongPassing, sequence.isPassing(layer) { continue }
         if let handle = lists.first(lists.list(tier, clean: clean, group: sequence.group, layer: layer)) {
           best = (handle, distance)
           break
@@ -63,10 +85,11 @@ extension ResidencyCore {
   /// Paces of sequences are averages: what is used about as soon is not worth a move.
   private static let doubt = 4
 
-  var openSequences: [Sequence] { sequences.keys.sorted().map { sequences[$0]! } }
+  /// In the order they were opened.
+  var openSequences: [Sequence] { sequences.values }
 
   /// Makes room for bytes that are reserved, whoever must leave for it. False: room is being made.
-  func makeRoom(_ bytes: Int, on tier: Tier) -> Bool {
+  mutating func makeRoom(_ bytes: Int, on tier: Tier) -> Bool {
     while !self[tier].hasRoom(bytes) {
       if let victim = victim(on: tier, clean: true, fartherThan: nil) {
         dropCopy(victim, on: tier)
@@ -79,7 +102,7 @@ extension ResidencyCore {
   }
 
   /// Someone needs room that only dirty copies can give: they are made clean.
-  private func press(_ tier: Tier) {
+  private mutating func press(_ tier: Tier) {
     isRoomWanted = true
     if tier == .device {
       demote(atMost: configuration.demoteDepth)
@@ -89,31 +112,35 @@ extension ResidencyCore {
   }
 
   /// Lets go of bytes that exist nowhere else. Only where the disk cannot take them; idle blocks first.
-  private func dropDirtyVictim(on tier: Tier, fartherThan limit: Distance?) -> Bool {
+  private mutating func dropDirtyVictim(on tier: Tier, fartherThan limit: Distance?) -> Bool {
     guard let victim = victim(on: tier, clean: false, fartherThan: limit) else { return false }
     dropCopy(victim, on: tier)
     return true
   }
 
   /// Sends dirty copies of the device to the host, farthest first, so that they may be evicted.
-  func demote(atMost depth: Int) {
+  mutating func demote(atMost depth: Int) {
     while demotionsInFlight < depth, let handle = victim(on: .device, clean: false, fartherThan: nil) {
-      guard startDemotion(handle) else { return }
+      if startDemotion(handle) { continue }
+      // What may pass through the host on its way to the disk is rather what stays in reach.
+      let lasting = victim(on: .device, clean: false, fartherThan: nil, amongPassing: false)
+      guard startDemotion(lasting ?? handle, mayPassThrough: true) else { return }
     }
   }
 
   /// The same for blocks no sequence uses: they would otherwise hold the device for ever.
-  private func demoteIdle() {
-    let list = lists.list(.device, clean: false, group: EvictionLists.idle, layer: 0)
-    while demotionsInFlight < configuration.demoteDepth, let handle = lists.first(list) {
-      guard startDemotion(handle) else { return }
+  private mutating func demoteIdle() {
+    while demotionsInFlight < configuration.demoteDepth, let handle = unplannedVictim(on: .device, clean: false) {
+      guard startDemotion(handle, mayPassThrough: true) else { return }
     }
   }
 
-  private func startDemotion(_ handle: BlockHandle) -> Bool {
+  private mutating func startDemotion(_ handle: BlockHandle, mayPassThrough: Bool = false) -> Bool {
     // Its bytes are nowhere else: any clean copy on the host, which the disk has too, gives way to them.
-    guard placeKept(handle, on: .host, nextUse: nil) || (disk.isUsable && takeTransitSlot(handle)) else {
-      isHostPressed = true
+    guard
+      placeKept(handle, on: .host, nextUse: nil) || (mayPassThrough && disk.isUsable && takeTransitSlot(handle))
+    else {
+      isHostPressed = isHostPressed || mayPassThrough
       return false
     }
     demotionsInFlight += 1
@@ -126,7 +153,7 @@ extension ResidencyCore {
     return true
   }
 
-  func finishDemotion(_ handle: BlockHandle, arrived isHere: Bool) {
+  mutating func finishDemotion(_ handle: BlockHandle, arrived isHere: Bool) {
     demotionsInFlight -= 1
     directory[handle].device.readers -= 1
     directory[handle].host.isMoving = false
@@ -142,7 +169,7 @@ extension ResidencyCore {
   }
 
   /// Brings tiers back under a budget that was lowered.
-  func shrink() {
+  mutating func shrink() {
     for tier in [Tier.device, .host] where self[tier].isShrinking { _ = makeRoom(0, on: tier) }
     if isDraining || isEvictingIdle, computeTier == .device {
       isDraining ? demote(atMost: configuration.demoteDepth) : demoteIdle()

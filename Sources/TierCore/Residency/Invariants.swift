@@ -48,10 +48,12 @@ extension ResidencyCore {
   private func brokenLeases() -> String? {
     var leases: [BlockHandle: Int32] = [:]
     var users: [BlockHandle: Int32] = [:]
+    var needers: [BlockHandle: Int32] = [:]
     for sequence in sequences.values {
       var held = 0
       for (cell, handle) in sequence.handles.enumerated() where handle >= 0 {
         users[handle, default: 0] += 1
+        if !sequence.flags[cell].contains(.passed) { needers[handle, default: 0] += 1 }
         guard sequence.flags[cell].contains(.leased) else { continue }
         held += 1
         leases[handle, default: 0] += 1
@@ -64,6 +66,12 @@ extension ResidencyCore {
       let block = directory[handle]
       if block.leases != leases[handle, default: 0] { return "block \(handle): \(block.leases) leases counted" }
       if block.users != users[handle, default: 0] { return "block \(handle): \(block.users) users counted" }
+      if block.needers != needers[handle, default: 0] { return "block \(handle): \(block.needers) needers counted" }
+      if block.isRetired, block.isAnywhere, block.leases == 0, !block.isSealing, !block.device.isBusy,
+        !block.host.isBusy, block.disk.state != .writing, !block.disk.isBeingRead, waiters.isEmpty(handle)
+      {
+        return "block \(handle) is retired and still somewhere"
+      }
       if block.leases > 0, block[computeTier].state != .resident { return "leased block \(handle) is not resident" }
       if block.layout.isDroppable, block.disk.state != .none { return "droppable block \(handle) was written" }
       if block.users == 0, !block.isAnywhere, block.disk.state == .none, !block.disk.isBeingRead, !block.isSealing {
@@ -77,21 +85,15 @@ extension ResidencyCore {
     for handle in directory.handles {
       let block = directory[handle]
       for tier in [Tier.device, .host] {
-        let copy = block[tier]
-        let evictable =
-          copy.state == .resident && copy.role == .kept && copy.readers == 0
-          && (tier != computeTier || block.leases == 0)
-        let list =
-          evictable
-          ? lists.list(tier, clean: block.isClean(on: tier), group: block.group, layer: Int(block.key.layer)) : -1
-        if copy.list != list { return "\(tier.name) copy of block \(handle) stands in list \(copy.list), not \(list)" }
+        let (list, listed) = (lists.list(of: block, on: tier, computeTier: computeTier), block[tier].list)
+        if listed != list { return "\(tier.name) copy of block \(handle) stands in list \(listed), not \(list)" }
       }
     }
     return nil
   }
 
   private func brokenSequences() -> String? {
-    for (group, sequence) in sequences {
+    for (group, sequence) in zip(sequences.ids, sequences.values) {
       let ringed = sequence.ring.filter { directory[$0][computeTier].ringOwner == group }
       if ringed.count != sequence.ring.count || sequence.ringUsed != sequence.ring.count {
         return
@@ -100,16 +102,13 @@ extension ResidencyCore {
       if sequence.waitingCount != sequence.flags.count(where: { $0.contains(.wanted) }) {
         return "sequence \(sequence.id): \(sequence.waitingCount) wanted cells counted"
       }
-      if let stray = sequence.prefetched.keys.first(where: { !sequence.ring.contains($0) }) {
-        return "sequence \(sequence.id): block \(stray) was prefetched and is in no slot of its ring"
-      }
       for (cell, flags) in sequence.flags.enumerated() where flags.contains(.wanted) {
-        let waits = waiters[sequence.handles[cell]]?.contains { $0.group == group && $0.cell == cell } ?? false
+        let waits = waiters.of(sequence.handles[cell]).contains(Waiter(group: group, cell: cell))
         if !waits { return "sequence \(sequence.id): wanted cell \(cell) waits for nothing" }
       }
     }
-    for (handle, waiting) in waiters {
-      for waiter in waiting where sequences[waiter.group]?.flags[waiter.cell].contains(.wanted) != true {
+    for handle in waiters.handles {
+      for waiter in waiters.of(handle) where sequences[waiter.group]?.flags[waiter.cell].contains(.wanted) != true {
         return "block \(handle): a waiter that wants nothing"
       }
     }

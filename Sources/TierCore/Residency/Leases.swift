@@ -1,7 +1,7 @@
 // Acquire and release: a worker's hold on resident blocks.
 
 extension ResidencyCore {
-  func acquire(_ sequence: Sequence, _ chunk: Int, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+  mutating func acquire(_ sequence: Sequence, _ chunk: Int, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
     guard chunk >= 0, chunk <= SequencePlan.maxChunks else { throw .badPlan("chunk \(chunk) is outside the plan") }
     for block in blocks where !sequence.flags[sequence.cell(layer, block)].isDisjoint(with: [.leased, .wanted]) {
       throw .alreadyAcquired(layer: layer, block: block)
@@ -11,10 +11,10 @@ extension ResidencyCore {
     answers.reserveCapacity(blocks.count)
     for block in blocks { answers.append(answer(sequence, sequence.cell(layer, block))) }
     reply(sequence, .acquired(sequence.id, layer: layer, first: blocks.lowerBound, answers))
-    unsettled.insert(sequence.group)
+    sequence.isUnsettled = true
   }
 
-  private func advance(_ sequence: Sequence, to step: Int, _ blocks: Range<Int>) {
+  private mutating func advance(_ sequence: Sequence, to step: Int, _ blocks: Range<Int>) {
     if step == sequence.step, !sequence.window.isEmpty {
       let window = sequence.window
       sequence.window = min(window.lowerBound, blocks.lowerBound)..<max(window.upperBound, blocks.upperBound)
@@ -24,8 +24,12 @@ extension ResidencyCore {
     if step > sequence.step {
       sequence.pace.record(blocks: Int(useClock - sequence.stepClock), steps: step - sequence.step)
     }
+    let left = sequence.layer
     if step != sequence.step { sequence.stepClock = useClock }
+    let hasLeft = step > sequence.step
     sequence.step = step
+    sequence.reachFrontier(sequence.layer, blocks.upperBound)
+    if hasLeft { passBlocks(sequence, left) }
     // An absurd jump restarts the prefetch where the worker is.
     let ahead = sequence.prefetch.step - step
     if ahead < 1 || ahead > sequence.plan.layers {
@@ -33,7 +37,7 @@ extension ResidencyCore {
     }
   }
 
-  private func answer(_ sequence: Sequence, _ cell: Int) -> Residence {
+  private mutating func answer(_ sequence: Sequence, _ cell: Int) -> Residence {
     let handle = sequence.handles[cell]
     useClock += 1
     directory[handle].lastUse = useClock
@@ -54,7 +58,7 @@ extension ResidencyCore {
     sequence.flags[cell].insert(.wanted)
     sequence.waitingCount += 1
     sequence.wanted.append(cell)
-    waiters[handle, default: []].append(Waiter(group: sequence.group, cell: cell))
+    waiters.append(Waiter(group: sequence.group, cell: cell), to: handle)
     return .moving
   }
 
@@ -70,49 +74,44 @@ extension ResidencyCore {
   }
 
   /// Leases awaited blocks that are resident, as far as they follow one another.
-  func grantInOrder(_ sequence: Sequence) {
+  mutating func grantInOrder(_ sequence: Sequence) {
     while waitsInOrder(sequence), let cell = sequence.awaiting.first {
       let handle = sequence.handles[cell]
       guard directory[handle][computeTier].state == .resident else { return }
       _ = sequence.awaiting.popFirst()
-      waiters[handle]!.removeAll { $0.group == sequence.group && $0.cell == cell }
-      if waiters[handle]!.isEmpty { waiters[handle] = nil }
+      let mine = Waiter(group: sequence.group, cell: cell)
+      _ = waiters.popFirst(handle) { $0 == mine }
       grant(handle, sequence, cell)
     }
   }
 
   /// The block awaited first may have been evicted again while it waited its turn.
-  func resendHead(_ sequence: Sequence) {
+  mutating func resendHead(_ sequence: Sequence) {
     guard waitsInOrder(sequence), let cell = sequence.awaiting.first else { return }
     _ = sendFor(sequence.handles[cell], sequence, reclaiming: .awaited)
   }
 
-  private func lease(_ handle: BlockHandle, _ sequence: Sequence, _ cell: Int) {
+  private mutating func lease(_ handle: BlockHandle, _ sequence: Sequence, _ cell: Int) {
     sequence.flags[cell].insert(.leased)
     sequence.leaseCount += 1
-    sequence.prefetched[handle] = nil
+    if directory[handle][computeTier].ringOwner == sequence.group { directory[handle][computeTier].prefetchedFor = nil }
     directory[handle].leases += 1
-    directory[handle].group = sequence.group
+    if sequence.plan.isPlanned { directory[handle].group = sequence.group } else { countUse(handle) }
     relist(handle)
   }
 
   /// A block came to be resident on the compute tier: whoever waited for it has it now, or in its turn.
-  func grantWaiters(_ handle: BlockHandle) {
-    guard let waiting = waiters.removeValue(forKey: handle) else { return }
-    var inOrder: [Sequence] = []
-    for waiter in waiting {
-      guard let sequence = sequences[waiter.group] else { preconditionFailure("a closed sequence waits for nothing") }
-      if sequence.plan.ordered {
-        waiters[handle, default: []].append(waiter)
-        inOrder.append(sequence)
-      } else {
-        grant(handle, sequence, waiter.cell)
-      }
+  mutating func grantWaiters(_ handle: BlockHandle) {
+    guard !waiters.isEmpty(handle) else { return }
+    let sequences = sequences
+    while let waiter = waiters.popFirst(handle, where: { !sequences[existing: $0.group].plan.ordered }) {
+      grant(handle, sequences[existing: waiter.group], waiter.cell)
     }
-    for sequence in inOrder { grantInOrder(sequence) }
+    guard !waiters.isEmpty(handle) else { return }
+    for waiter in waiters.of(handle) { grantInOrder(sequences[existing: waiter.group]) }
   }
 
-  private func grant(_ handle: BlockHandle, _ sequence: Sequence, _ cell: Int) {
+  private mutating func grant(_ handle: BlockHandle, _ sequence: Sequence, _ cell: Int) {
     let copy = directory[handle][computeTier]
     sequence.flags[cell].remove(.wanted)
     sequence.waitingCount -= 1
@@ -122,25 +121,23 @@ extension ResidencyCore {
   }
 
   /// A block cannot be had: whoever waited for it must compute it again.
-  func loseWaiters(_ handle: BlockHandle) {
-    guard let waiting = waiters.removeValue(forKey: handle) else { return }
-    for waiter in waiting {
+  mutating func loseWaiters(_ handle: BlockHandle) {
+    while let waiter = waiters.popFirst(handle) {
       guard let sequence = sequences[waiter.group] else { continue }
       sequence.flags[waiter.cell].remove(.wanted)
       sequence.waitingCount -= 1
       statistics.lost += 1
       let (layer, block) = (sequence.layer(ofCell: waiter.cell), sequence.block(ofCell: waiter.cell))
       reply(sequence, .lost(sequence.id, layer: layer, block: block))
-      unsettled.insert(waiter.group)
+      sequences[waiter.group]?.isUnsettled = true
     }
   }
 
-  func stopWaiting(_ handle: BlockHandle, _ group: Int32) {
-    waiters[handle]?.removeAll { $0.group == group }
-    if waiters[handle]?.isEmpty == true { waiters[handle] = nil }
+  mutating func stopWaiting(_ handle: BlockHandle, _ group: Int32) {
+    while waiters.popFirst(handle, where: { $0.group == group }) != nil {}
   }
 
-  func release(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+  mutating func release(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
     for block in blocks where !sequence.flags[sequence.cell(layer, block)].contains(.leased) {
       throw .notLeased(layer: layer, block: block)
     }
@@ -150,16 +147,17 @@ extension ResidencyCore {
       sequence.leaseCount -= 1
       endLease(sequence.handles[cell])
     }
-    unsettled.insert(sequence.group)
+    sequence.isUnsettled = true
   }
 
-  func endLease(_ handle: BlockHandle) {
+  mutating func endLease(_ handle: BlockHandle) {
     directory[handle].leases -= 1
     precondition(directory[handle].leases >= 0, "leases are counted")
     guard directory[handle].leases == 0 else { return }
     relist(handle)
     settleRing(handle)
     if computeTier == .host { settleTransit(handle) }
+    settleRetired(handle)
     if isRoomWanted || self[computeTier].isShrinking || !placements.isEmpty { mayProceed = true }
   }
 }

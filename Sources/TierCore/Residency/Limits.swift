@@ -9,7 +9,7 @@ extension ResidencyCore {
     }
   }
 
-  func setBudget(_ tier: Tier, _ bytes: Int) {
+  mutating func setBudget(_ tier: Tier, _ bytes: Int) {
     mayProceed = true
     guard tier != .disk else {
       disk.capBytes = bytes
@@ -28,7 +28,7 @@ extension ResidencyCore {
   }
 
   /// Waiting sequences that can no longer ever run are told so.
-  private func refuseImpossible() {
+  private mutating func refuseImpossible() {
     for group in admissionQueue.elements.filter({ sequences[$0]?.state == .queued }) {
       guard let sequence = sequences[group], let refusal = misfit(sequence.plan) else { continue }
       closeSequence(group)
@@ -36,7 +36,7 @@ extension ResidencyCore {
     }
   }
 
-  func drain(_ on: Bool) {
+  mutating func drain(_ on: Bool) {
     isDraining = on
     mayProceed = true
   }
@@ -50,7 +50,7 @@ extension ResidencyCore {
     }
   }
 
-  func tick(_ ms: UInt64) {
+  mutating func tick(_ ms: UInt64) {
     nowMs = max(nowMs, ms)
     limitRecovery()
     if disk.isBlocked, nowMs >= disk.retryAtMs {
@@ -61,7 +61,7 @@ extension ResidencyCore {
   }
 
   /// Ends sessions that hold blocks others have waited for longer than the limit.
-  private func endHoarders() {
+  private mutating func endHoarders() {
     let isStarved = device.isShrinking || host.isShrinking || !placements.isEmpty
     guard isStarved else {
       starvedSinceMs = 0

@@ -14,7 +14,7 @@ struct Recovery {
 
 extension ResidencyCore {
   /// Keeps the request for later where it names a block that may still be found, or comes after one that did.
-  func deferring(_ request: Request, of id: SessionID) -> Bool {
+  mutating func deferring(_ request: Request, of id: SessionID) -> Bool {
     guard recovery != nil, let session = sessions[id] else { return false }
     guard !session.deferred.isEmpty || namesUnknown(request, session) else { return false }
     sessions[id]!.deferred.append(request)
@@ -33,20 +33,20 @@ extension ResidencyCore {
     }
   }
 
-  func endRecovery() {
+  mutating func endRecovery() {
     guard recovery != nil else { return }
     recovery = nil
     for id in sessions.keys.sorted() { carryOutDeferred(of: id) }
     mayProceed = true
   }
 
-  private func carryOutDeferred(of id: SessionID) {
+  private mutating func carryOutDeferred(of id: SessionID) {
     let waiting = sessions[id]?.deferred ?? []
     sessions[id]?.deferred = []
     for request in waiting where sessions[id] != nil { carryOut(request, from: id) }
   }
 
-  func limitRecovery() {
+  mutating func limitRecovery() {
     guard let sinceMs = recovery?.sinceMs else { return }
     if sinceMs == 0 {
       recovery!.sinceMs = max(nowMs, 1)
@@ -57,7 +57,7 @@ extension ResidencyCore {
 
   /// Takes records in. One that does not fit what is known of its block is let go: the spill must not keep what the
   /// directory does not know of.
-  func recover(_ records: [DiskRecord]) {
+  mutating func recover(_ records: [DiskRecord]) {
     for record in records {
       guard let handle = directory.intern(record.key, record.layout) else {
         // Known with another layout. Where that one is on disk, or on its way, it has the key's record.
@@ -77,7 +77,7 @@ extension ResidencyCore {
     mayProceed = true
   }
 
-  private func adopt(_ record: DiskRecord, _ handle: BlockHandle) {
+  private mutating func adopt(_ record: DiskRecord, _ handle: BlockHandle) {
     directory[handle].checksum = record.checksum
     directory[handle].disk.state = .durable
     directory[handle].disk.storedBytes = record.storedBytes
@@ -85,5 +85,6 @@ extension ResidencyCore {
     tellDurable(handle)
     relist(handle)
     settleTransit(handle)
+    settleRetired(handle)
   }
 }

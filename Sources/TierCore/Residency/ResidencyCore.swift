@@ -1,9 +1,9 @@
 /// The residency state machine: what is where, and what moves next.
 ///
 /// Pure: no I/O, no clock, no threads. `handle` takes one event and returns the commands that carry out what follows
-/// from it, in order. Its shell runs one call at a time. The files beside this one each hold one concern:
+/// from it, in order. The files beside this one each hold one concern:
 /// sessions and admission, staging and seals, leases, streaming, eviction, the disk.
-public final class ResidencyCore {
+public struct ResidencyCore {
   let configuration: CoreConfiguration
   /// The tier workers compute on.
   let computeTier: Tier
@@ -16,7 +16,7 @@ public final class ResidencyCore {
 
   var sessions: [SessionID: Session] = [:]
   /// Open sequences by group.
-  var sequences: [Int32: Sequence] = [:]
+  var sequences = IDTable<Int32, Sequence>()
   var admissionQueue: Fifo<Int32> = Fifo()
   var isDraining = false
   var isEvictingIdle = false
@@ -26,17 +26,18 @@ public final class ResidencyCore {
   /// Someone was refused room that a release may give.
   var isRoomWanted = false
 
-  var moves: [MoveID: Move] = [:]
-  var lastMove: UInt64 = 0
+  var moves = MoveTable()
   var lastArena: UInt32 = 0
   var nowMs: UInt64 = 0
   /// While the spill looks for what an earlier life left.
   var recovery: Recovery?
   /// Counts acquired blocks; orders blocks by their last use.
   var useClock: UInt64 = 0
+  /// Counts evictions of blocks whose next use nobody knew.
+  var unplannedEvictions: UInt64 = 0
 
   /// Who waits for a block to arrive on the compute tier.
-  var waiters: [BlockHandle: [Waiter]] = [:]
+  var waiters = WaitLists()
   /// Blocks that want a transit slot to be read from disk into.
   var readQueue: Fifo<BlockHandle> = Fifo()
   /// Sealed blocks that found no place yet.
@@ -51,8 +52,6 @@ public final class ResidencyCore {
   var writesInFlight = 0
   /// Since when something waits that only others' leases hold up; 0 if nothing does.
   var starvedSinceMs: UInt64 = 0
-  /// Sequences to look after before `handle` returns.
-  var unsettled: Set<Int32> = []
   /// Something was freed: whoever waits is looked at again.
   var mayProceed = false
 
@@ -64,11 +63,6 @@ public final class ResidencyCore {
     var sequences: [SequenceID: Int32] = [:]
     /// Requests that wait for the spill to be searched, in order.
     var deferred: [Request] = []
-  }
-  /// One cell of one sequence.
-  struct Waiter {
-    let group: Int32
-    let cell: Int
   }
   struct Seal {
     let handle: BlockHandle
@@ -84,7 +78,16 @@ public final class ResidencyCore {
   }
 
   /// Takes one event; returns what to do about it, in order.
-  public func handle(_ event: Event) -> [Command] {
+  public mutating func handle(_ event: Event) -> [Command] {
+    var result: [Command] = []
+    handle(event, into: &result)
+    return result
+  }
+
+  /// The same, appended to a buffer of the caller's.
+  public mutating func handle(_ event: Event, into result: inout [Command]) {
+    swap(&commands, &result)
+    defer { swap(&commands, &result) }
     switch event {
     case .connected(let session, let tenant): connect(session, tenant)
     case .request(let session, let request): take(request, from: session)
@@ -100,12 +103,10 @@ public final class ResidencyCore {
     case .recordLost(let key): loseRecord(key)
     }
     settle()
-    defer { commands.removeAll(keepingCapacity: true) }
-    return commands
   }
 
   /// Lets everything that can proceed now do so. Each pass starts at least one move or stops.
-  private func settle() {
+  private mutating func settle() {
     isHostPressed = false
     if mayProceed { isRoomWanted = false }
     repeat {
@@ -115,29 +116,26 @@ public final class ResidencyCore {
       admitQueued()
       placeWaiting()
       serveReads()
-      if hasChanged || mayProceed { unsettled.formUnion(sequences.keys) }
-      for group in unsettled.sorted() {
-        if let sequence = sequences[group] { stream(sequence) }
+      let isAnyoneConcerned = hasChanged || mayProceed
+      for sequence in sequences.values where isAnyoneConcerned || sequence.isUnsettled {
+        sequence.isUnsettled = false
+        stream(sequence)
       }
-      unsettled.removeAll(keepingCapacity: true)
       writeBehind()
     } while mayProceed
   }
 
   subscript(tier: Tier) -> Pool {
-    get { tier == .device ? device : host }
+    _read {
+      if tier == .device { yield device } else { yield host }
+    }
     _modify {
       if tier == .device { yield &device } else { yield &host }
     }
   }
 
-  func emit(_ command: Command) { commands.append(command) }
-  func reply(_ sequence: Sequence, _ reply: Reply) { commands.append(.reply(sequence.session, reply)) }
+  mutating func emit(_ command: Command) { commands.append(command) }
+  mutating func reply(_ sequence: Sequence, _ reply: Reply) { commands.append(.reply(sequence.session, reply)) }
 
-  func begin(_ move: Move) -> MoveID {
-    lastMove += 1
-    let id = MoveID(lastMove)
-    moves[id] = move
-    return id
-  }
+  mutating func begin(_ move: Move) -> MoveID { moves.add(move) }
 }

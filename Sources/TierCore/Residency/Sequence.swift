@@ -1,4 +1,5 @@
-/// One admitted or waiting sequence of one session.
+/// One admitted or waiting sequence of one session. Its properties are the core's alone, which is one value and runs one
+/// call at a time: what is read and written for every block is spared the check for overlapping access.
 final class Sequence {
   enum State {
     case queued
@@ -11,41 +12,49 @@ final class Sequence {
   let id: SequenceID
   let tenant: TenantID
   let plan: SequencePlan
-  var state = State.queued
+  @exclusivity(unchecked) var state = State.queued
   /// Its group in the eviction lists; also its index among the open sequences.
   let group: Int32
+  /// The lists its blocks stand in.
+  var listGroup: Int32 { plan.isPlanned ? group : EvictionLists.idle }
 
   /// Blocks named so far.
   var named = 0
-  /// How many of the first blocks were held, in all layers, when they were named.
+  /// How many of the first blocks need not be computed: when they were named, all that later ones read of them was held.
   var cachedBlocks = 0
   /// Handles by `layer * plan.totalBlocks + block`; -1 where not named yet.
-  var handles: [BlockHandle]
-  var flags: [BlockFlags]
+  @exclusivity(unchecked) var handles: [BlockHandle]
+  @exclusivity(unchecked) var flags: [BlockFlags]
 
   /// Where it is in its plan: `chunk * layers + layer` of its latest acquire.
-  var step = 0
-  var pace = Pace()
+  @exclusivity(unchecked) var step = 0
+  @exclusivity(unchecked) var pace = Pace()
   /// The store's count of acquired blocks when this step began.
   var stepClock: UInt64 = 0
   /// The blocks of its latest acquire: what the layers after it will want too.
-  var window = 0..<0
+  @exclusivity(unchecked) var window = 0..<0
+
+  /// By layer, of a hybrid plan: where the blocks end that it has read or written, and how many it has passed.
+  var frontier: [Int] = []
+  var passed: [Int] = []
+  /// By layer: how many of the blocks named last are held.
+  var heldRun: [Int]
 
   /// Cells acquired and not here yet, in the order they were asked for.
-  var wanted: Fifo<Int> = Fifo()
+  @exclusivity(unchecked) var wanted: Fifo<Int> = Fifo()
   /// Under `--ordered`: the same until they are leased, which happens in this order.
-  var awaiting: Fifo<Int> = Fifo()
-  var prefetch = PrefetchCursor()
-  /// Blocks in the ring that were sent for ahead of their acquire, and for which place in the plan.
-  var prefetched: [BlockHandle: PrefetchCursor] = [:]
+  @exclusivity(unchecked) var awaiting: Fifo<Int> = Fifo()
+  @exclusivity(unchecked) var prefetch = PrefetchCursor()
   /// Copies in ring slots of this sequence, oldest first.
-  var ring: [BlockHandle] = []
-  var ringLimit = 0
-  var ringUsed = 0
-  var leaseCount = 0
+  @exclusivity(unchecked) var ring: [BlockHandle] = []
+  @exclusivity(unchecked) var ringLimit = 0
+  @exclusivity(unchecked) var ringUsed = 0
+  @exclusivity(unchecked) var leaseCount = 0
   /// Cells that are `wanted`.
-  var waitingCount = 0
+  @exclusivity(unchecked) var waitingCount = 0
   var lastActivityMs: UInt64 = 0
+  /// To be looked after before `handle` returns.
+  @exclusivity(unchecked) var isUnsettled = false
 
   var staging: Staging?
   var reservations: Fifo<Reservation> = Fifo()
@@ -69,6 +78,8 @@ final class Sequence {
     let cells = plan.layers * plan.totalBlocks
     handles = [BlockHandle](repeating: -1, count: cells)
     flags = [BlockFlags](repeating: [], count: cells)
+    heldRun = [Int](repeating: 0, count: plan.layers)
+    if plan.isHybrid { (frontier, passed) = (heldRun, heldRun) }
   }
 
   var layer: Int { step % plan.layers }
@@ -85,7 +96,8 @@ final class Sequence {
 
   /// How far away the next use of a block is that it has just sealed.
   func distanceOfNewborn(layer: Int) -> Distance {
-    pace.distance(
+    guard plan.isPlanned else { return .unknown }
+    return pace.distance(
       steps: NextUse.stepsOfNewborn(layer: layer, from: stepInUse, chunkStep: step, layers: plan.layers))
   }
 }
@@ -100,6 +112,8 @@ struct BlockFlags: OptionSet {
   static let reserved = BlockFlags(rawValue: 4)
   /// Sealed; a `sealed` is owed.
   static let sealing = BlockFlags(rawValue: 8)
+  /// Out of its layer's reach: the sequence does not read it any more.
+  static let passed = BlockFlags(rawValue: 16)
 }
 
 /// How far ahead of its acquires a sequence's blocks have been sent for.
@@ -139,7 +153,10 @@ struct Fifo<Element> {
     guard head < items.count else { return nil }
     defer {
       head += 1
-      if head == items.count || head > 1024 {
+      if head == items.count {
+        items.removeAll(keepingCapacity: true)
+        head = 0
+      } else if head > 1024 {
         items.removeFirst(head)
         head = 0
       }

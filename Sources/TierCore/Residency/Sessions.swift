@@ -1,30 +1,30 @@
 // Sessions and their requests: checked here, so that the concerns behind them see only valid ones.
 
 extension ResidencyCore {
-  func connect(_ id: SessionID, _ tenant: TenantID) {
+  mutating func connect(_ id: SessionID, _ tenant: TenantID) {
     precondition(sessions[id] == nil, "a session connects once")
     sessions[id] = Session(tenant: tenant)
     for arena in self[computeTier].arenas(of: tenant) { emit(.announce(arena, id)) }
   }
 
-  func disconnect(_ id: SessionID) {
+  mutating func disconnect(_ id: SessionID) {
     guard let session = sessions.removeValue(forKey: id) else { return }
     for group in session.sequences.values.sorted() { closeSequence(group) }
   }
 
-  func announce(_ arena: ArenaID, to tenant: TenantID) {
+  mutating func announce(_ arena: ArenaID, to tenant: TenantID) {
     for (id, session) in sessions.sorted(by: { $0.key < $1.key }) where session.tenant == tenant {
       emit(.announce(arena, id))
     }
   }
 
-  func take(_ request: Request, from id: SessionID) {
+  mutating func take(_ request: Request, from id: SessionID) {
     // A request that crossed the end of its session on the way is void.
     guard sessions[id] != nil, !deferring(request, of: id) else { return }
     carryOut(request, from: id)
   }
 
-  func carryOut(_ request: Request, from id: SessionID) {
+  mutating func carryOut(_ request: Request, from id: SessionID) {
     do throws(Violation) {
       try dispatch(request, from: id)
     } catch {
@@ -34,7 +34,7 @@ extension ResidencyCore {
     }
   }
 
-  private func dispatch(_ request: Request, from id: SessionID) throws(Violation) {
+  private mutating func dispatch(_ request: Request, from id: SessionID) throws(Violation) {
     switch request {
     case .open(let plan): try open(plan, in: id)
     case .extend(let sequence, let blocks): try extend(find(sequence, in: id), blocks)
@@ -53,7 +53,7 @@ extension ResidencyCore {
     }
   }
 
-  private func find(_ sequence: SequenceID, in id: SessionID) throws(Violation) -> Sequence {
+  private mutating func find(_ sequence: SequenceID, in id: SessionID) throws(Violation) -> Sequence {
     guard let group = sessions[id]?.sequences[sequence], let found = sequences[group] else {
       throw .unknownSequence(sequence)
     }
@@ -61,7 +61,7 @@ extension ResidencyCore {
     return found
   }
 
-  private func admitted(
+  private mutating func admitted(
     _ sequence: SequenceID, in id: SessionID, _ layer: Int, _ blocks: Range<Int>
   ) throws(Violation) -> Sequence {
     let found = try find(sequence, in: id)
@@ -73,34 +73,34 @@ extension ResidencyCore {
   }
 
   /// Names further blocks. Equal ids are equal blocks: what other sequences of the tenant sealed is found again.
-  private func extend(_ sequence: Sequence, _ ids: [BlockID]) throws(Violation) {
+  private mutating func extend(_ sequence: Sequence, _ ids: [BlockID]) throws(Violation) {
     let plan = sequence.plan
     guard ids.count <= SequencePlan.maxBlocksPerRequest, sequence.named + ids.count <= plan.totalBlocks else {
       throw .tooManyBlocks(named: sequence.named + ids.count, limit: plan.totalBlocks)
     }
-    var cached = sequence.cachedBlocks == sequence.named
     for id in ids {
-      var complete = true
       for layer in 0..<plan.layers {
         let key = BlockKey(tenant: sequence.tenant, id: id, layer: UInt16(layer))
         guard let handle = directory.intern(key, plan.layout) else {
           throw .badPlan("a block id is known with another layout")
         }
         directory[handle].users += 1
+        directory[handle].needers += 1
+        directory[handle].isRetired = false
+        if directory[handle].isAnywhere { countUse(handle) }
         sequence.handles[sequence.cell(layer, sequence.named)] = handle
-        if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.group) }
-        complete = complete && directory[handle].isAnywhere
+        if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.listGroup) }
+        sequence.heldRun[layer] = directory[handle].isAnywhere ? sequence.heldRun[layer] + 1 : 0
       }
       sequence.named += 1
-      cached = cached && complete
-      if cached { sequence.cachedBlocks = sequence.named }
+      if sequence.isCached(sequence.named) { sequence.cachedBlocks = sequence.named }
     }
     reply(sequence, .extended(sequence.id, named: sequence.named, cachedBlocks: sequence.cachedBlocks))
   }
 
   /// Ends a sequence: its leases, its staged blocks, its reservations. What it sealed stays cached.
-  func closeSequence(_ group: Int32) {
-    guard let sequence = sequences.removeValue(forKey: group) else { return }
+  mutating func closeSequence(_ group: Int32) {
+    guard let sequence = sequences.remove(group) else { return }
     sessions[sequence.session]?.sequences[sequence.id] = nil
     abandonSeals(of: sequence)
     for cell in sequence.flags.indices where !sequence.flags[cell].isDisjoint(with: [.leased, .wanted]) {
@@ -111,6 +111,7 @@ extension ResidencyCore {
     for cell in sequence.handles.indices where sequence.handles[cell] >= 0 {
       let handle = sequence.handles[cell]
       directory[handle].users -= 1
+      if !sequence.flags[cell].contains(.passed) { directory[handle].needers -= 1 }
       if let owed = durabilityOwed[handle], owed.group == group { durabilityOwed[handle] = nil }
       if directory[handle].group == group { regroup(handle, to: EvictionLists.idle) }
       directory.removeIfUnused(handle)

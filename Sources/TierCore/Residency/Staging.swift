@@ -3,7 +3,7 @@
 extension ResidencyCore {
   static let outstandingReservations = 16
 
-  func reserve(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+  mutating func reserve(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
     for block in blocks where !sequence.flags[sequence.cell(layer, block)].isDisjoint(with: [.reserved, .sealing]) {
       throw .alreadyReserved(layer: layer, block: block)
     }
@@ -13,15 +13,16 @@ extension ResidencyCore {
     guard sequence.reservations.count < Self.outstandingReservations else {
       throw .tooManyOutstanding(limit: Self.outstandingReservations)
     }
+    sequence.reachFrontier(layer, blocks.upperBound)
     sequence.reservations.append(Sequence.Reservation(layer: layer, blocks: blocks))
     serveReservations(sequence)
   }
 
   /// Grants staging slots in the order asked, each reservation whole.
-  private func serveReservations(_ sequence: Sequence) {
+  private mutating func serveReservations(_ sequence: Sequence) {
     while let next = sequence.reservations.first {
       let fresh = next.blocks.filter { block in
-        !directory[sequence.handles[sequence.cell(next.layer, block)]].isAnywhere
+        !isHeldOrPassed(sequence, sequence.cell(next.layer, block))
       }
       guard fresh.count <= sequence.staging!.free.count else { return }
       _ = sequence.reservations.popFirst()
@@ -30,8 +31,7 @@ extension ResidencyCore {
       for block in next.blocks {
         let cell = sequence.cell(next.layer, block)
         // Reserved twice over the same range while queued: the second finds the first's slot taken.
-        guard !directory[sequence.handles[cell]].isAnywhere,
-          sequence.flags[cell].isDisjoint(with: [.reserved, .sealing])
+        guard !isHeldOrPassed(sequence, cell), sequence.flags[cell].isDisjoint(with: [.reserved, .sealing])
         else {
           granted.append(.duplicate)
           continue
@@ -45,7 +45,12 @@ extension ResidencyCore {
     }
   }
 
-  func seal(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
+  /// Whether it is no use to write the block.
+  private func isHeldOrPassed(_ sequence: Sequence, _ cell: Int) -> Bool {
+    sequence.flags[cell].contains(.passed) || directory[sequence.handles[cell]].isAnywhere
+  }
+
+  mutating func seal(_ sequence: Sequence, _ layer: Int, _ blocks: Range<Int>) throws(Violation) {
     for block in blocks where !sequence.flags[sequence.cell(layer, block)].contains(.reserved) {
       throw .notReserved(layer: layer, block: block)
     }
@@ -55,12 +60,16 @@ extension ResidencyCore {
       sequence.flags[cell].remove(.reserved)
       sequence.flags[cell].insert(.sealing)
       let sealer = Waiter(group: sequence.group, cell: cell)
+      if sequence.flags[cell].contains(.passed) {
+        answerSeal(sealer, .dropped)
+        continue
+      }
       if directory[handle].isAnywhere || directory[handle].isSealing {
         answerSeal(sealer, .duplicate)
         continue
       }
       directory[handle].isSealing = true
-      if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.group) }
+      if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.listGroup) }
       placements.append(Seal(handle: handle, sealer: sealer))
     }
     serveReservations(sequence)
@@ -68,13 +77,12 @@ extension ResidencyCore {
   }
 
   /// Finds places for sealed blocks, in the order they were sealed.
-  func placeWaiting() {
+  mutating func placeWaiting() {
     while let next = placements.first {
       guard let sequence = sequences[next.sealer.group] else {
         preconditionFailure("a closed sequence has no seals waiting")
       }
-      let distance = sequence.distanceOfNewborn(layer: Int(directory[next.handle].key.layer))
-      switch place(next.handle, nextUse: distance) {
+      switch place(next.handle, of: sequence) {
       case .waits: return
       case .nowhere:
         _ = placements.popFirst()
@@ -86,7 +94,7 @@ extension ResidencyCore {
     }
   }
 
-  private func startIngest(_ seal: Seal, _ sequence: Sequence, _ tier: Tier) {
+  private mutating func startIngest(_ seal: Seal, _ sequence: Sequence, _ tier: Tier) {
     let staging = sequence.staging!
     let slot = staging.slots[seal.sealer.cell]!
     sequence.staging!.ingests += 1
@@ -98,7 +106,7 @@ extension ResidencyCore {
   }
 
   /// `checksum` is nil where the bytes did not arrive.
-  func finishIngest(
+  mutating func finishIngest(
     _ handle: BlockHandle, _ tier: Tier, _ staging: ArenaID, _ slot: UInt32, _ sealer: Waiter, checksum: UInt64?
   ) {
     directory[handle][tier].isMoving = false
@@ -118,7 +126,7 @@ extension ResidencyCore {
     answerSeal(sealer, .accepted)
   }
 
-  private func finishStagingRead(_ sealer: Waiter, _ arena: ArenaID) {
+  private mutating func finishStagingRead(_ sealer: Waiter, _ arena: ArenaID) {
     if let sequence = sequences[sealer.group], sequence.staging?.arena == arena {
       sequence.staging!.ingests -= 1
     } else if var staging = closingStaging[arena] {
@@ -129,7 +137,7 @@ extension ResidencyCore {
   }
 
   /// Tells the worker, and frees the block's staging slot.
-  private func answerSeal(_ sealer: Waiter, _ outcome: SealOutcome) {
+  private mutating func answerSeal(_ sealer: Waiter, _ outcome: SealOutcome) {
     guard let sequence = sequences[sealer.group] else { return }
     sequence.flags[sealer.cell].remove(.sealing)
     if let slot = sequence.staging!.slots.removeValue(forKey: sealer.cell) { sequence.staging!.free.append(slot) }
@@ -138,7 +146,7 @@ extension ResidencyCore {
     serveReservations(sequence)
   }
 
-  private func dropSeal(_ seal: Seal) {
+  private mutating func dropSeal(_ seal: Seal) {
     directory[seal.handle].isSealing = false
     answerSeal(seal.sealer, .dropped)
     loseWaiters(seal.handle)
@@ -147,7 +155,7 @@ extension ResidencyCore {
 
   /// What a closing sequence had staged or sealed and not yet placed is forgotten. Blocks being ingested go on: their
   /// bytes are complete, and the staging arena stays until they are read.
-  func abandonSeals(of sequence: Sequence) {
+  mutating func abandonSeals(of sequence: Sequence) {
     let abandoned = placements.elements.filter { $0.sealer.group == sequence.group }
     placements.removeAll { $0.sealer.group == sequence.group }
     for seal in abandoned {
@@ -159,7 +167,7 @@ extension ResidencyCore {
     if staging.ingests == 0 { closeStaging(staging) } else { closingStaging[staging.arena] = staging }
   }
 
-  private func closeStaging(_ staging: Staging) {
+  private mutating func closeStaging(_ staging: Staging) {
     closingStaging[staging.arena] = nil
     emit(.closeStaging(staging.arena))
     var steps: [Pool.Step] = []
@@ -168,7 +176,7 @@ extension ResidencyCore {
     mayProceed = true
   }
 
-  func count(_ moves: WritableKeyPath<StoreStatistics, StoreStatistics.Moves>, bytes: Int) {
+  mutating func count(_ moves: WritableKeyPath<StoreStatistics, StoreStatistics.Moves>, bytes: Int) {
     statistics[keyPath: moves].blocks += 1
     statistics[keyPath: moves].bytes += bytes
   }

@@ -2,7 +2,7 @@
 
 extension ResidencyCore {
   /// Sends for what the sequence waits for, in the order it asked, then for what it will want next.
-  func stream(_ sequence: Sequence) {
+  mutating func stream(_ sequence: Sequence) {
     guard sequence.state == .admitted else { return }
     grantInOrder(sequence)
     resendHead(sequence)
@@ -12,11 +12,11 @@ extension ResidencyCore {
       }
       _ = sequence.wanted.popFirst()
     }
-    prefetch(sequence)
+    if sequence.plan.isPlanned { prefetch(sequence) }
   }
 
   /// Whether the block is on its way (or lost for good): false means that it must wait for a slot.
-  func sendFor(_ handle: BlockHandle, _ sequence: Sequence, reclaiming reclaim: Reclaim) -> Bool {
+  mutating func sendFor(_ handle: BlockHandle, _ sequence: Sequence, reclaiming reclaim: Reclaim) -> Bool {
     let block = directory[handle]
     if block[computeTier].state != .none { return true }
     if block.isSealing { return false }
@@ -27,19 +27,23 @@ extension ResidencyCore {
     return takeRingSlot(handle, sequence, reclaiming: reclaim)
   }
 
-  private func prefetch(_ sequence: Sequence) {
+  private mutating func prefetch(_ sequence: Sequence) {
     let layers = sequence.plan.layers
     while sequence.prefetch.step < sequence.step + layers {
       let layer = sequence.prefetch.step % layers
       // The next chunk reads what this one has written, too.
       let isNextChunk = sequence.prefetch.step / layers > sequence.step / layers
       let end = min(sequence.window.upperBound + (isNextChunk ? sequence.plan.chunkBlocks : 0), sequence.named)
+      if sequence.plan.isHybrid {
+        let first = sequence.plan.reach[layer].firstBlock(before: end, blockTokens: sequence.plan.layout.blockTokens)
+        sequence.prefetch.block = max(sequence.prefetch.block, first)
+      }
       while sequence.prefetch.block < end {
         let handle = sequence.handles[sequence.cell(layer, sequence.prefetch.block)]
         let block = directory[handle]
         if block[computeTier].state == .none, block.isAnywhere {
           guard takeRingSlot(handle, sequence, reclaiming: .nothing) else { return }
-          sequence.prefetched[handle] = sequence.prefetch
+          directory[handle][computeTier].prefetchedFor = sequence.prefetch
         }
         sequence.prefetch.block += 1
       }
@@ -49,7 +53,7 @@ extension ResidencyCore {
   }
 
   /// Gives the block a slot in the sequence's ring and starts it on its way.
-  private func takeRingSlot(_ handle: BlockHandle, _ sequence: Sequence, reclaiming reclaim: Reclaim) -> Bool {
+  private mutating func takeRingSlot(_ handle: BlockHandle, _ sequence: Sequence, reclaiming reclaim: Reclaim) -> Bool {
     if sequence.ringUsed >= sequence.ringLimit {
       guard reclaim != .nothing, reclaimRingSlot(sequence, reclaim) else { return false }
     }
@@ -71,22 +75,24 @@ extension ResidencyCore {
 
   /// Frees the ring slot of a block that nobody holds: the one needed last. It will have to be sent for again, so the
   /// prefetch goes back to it.
-  private func reclaimRingSlot(_ sequence: Sequence, _ reclaim: Reclaim) -> Bool {
+  private mutating func reclaimRingSlot(_ sequence: Sequence, _ reclaim: Reclaim) -> Bool {
     for handle in sequence.ring.reversed() {
-      let place = sequence.prefetched[handle]
+      let place = directory[handle][computeTier].prefetchedFor
       // Who awaits it in order sends for it again in its turn.
       guard dropIfSpare(handle, mayBeAwaited: reclaim == .awaited) else { continue }
-      if let place { sequence.prefetch = min(sequence.prefetch, place) }
+      // Not to before the step in use: a worker that jumped ahead leaves places behind it, any number of steps away.
+      let first = PrefetchCursor(step: sequence.step + 1, block: sequence.window.lowerBound)
+      if let place { sequence.prefetch = min(sequence.prefetch, max(place, first)) }
       return true
     }
     return false
   }
 
   @discardableResult
-  func dropIfSpare(_ handle: BlockHandle, mayBeAwaited: Bool = false) -> Bool {
+  mutating func dropIfSpare(_ handle: BlockHandle, mayBeAwaited: Bool = false) -> Bool {
     let block = directory[handle]
     let copy = block[computeTier]
-    guard copy.state == .resident, copy.readers == 0, block.leases == 0, mayBeAwaited || waiters[handle] == nil,
+    guard copy.state == .resident, copy.readers == 0, block.leases == 0, mayBeAwaited || waiters.isEmpty(handle),
       block.isClean(on: computeTier)
     else { return false }
     dropCopy(handle, on: computeTier)
@@ -94,7 +100,7 @@ extension ResidencyCore {
   }
 
   /// Starts the next move of a block that has a slot on the compute tier and no bytes there yet.
-  func advanceFetch(_ handle: BlockHandle) {
+  mutating func advanceFetch(_ handle: BlockHandle) {
     let block = directory[handle]
     guard block[computeTier].state == .arriving, !block[computeTier].isMoving else { return }
     if computeTier == .host {
@@ -112,7 +118,7 @@ extension ResidencyCore {
   }
 
   /// Reads queued blocks from disk into transit slots of the host, in order.
-  func serveReads() {
+  mutating func serveReads() {
     while let handle = readQueue.first {
       let block = directory[handle]
       let isDue = block.device.state == .arriving && !block.device.isMoving && block.host.state == .none
@@ -129,13 +135,13 @@ extension ResidencyCore {
     }
   }
 
-  func takeTransitSlot(_ handle: BlockHandle) -> Bool {
+  mutating func takeTransitSlot(_ handle: BlockHandle) -> Bool {
     let bytes = directory[handle].layout.slotBytes
     return host.transitBytes + bytes <= host.transitLimitBytes && makeRoom(bytes, on: .host)
       && takeSlot(handle, on: .host, as: .transit)
   }
 
-  private func startRead(_ handle: BlockHandle, _ tier: Tier) {
+  private mutating func startRead(_ handle: BlockHandle, _ tier: Tier) {
     directory[handle][tier].isMoving = true
     directory[handle].disk.isBeingRead = true
     let block = directory[handle]
@@ -143,7 +149,7 @@ extension ResidencyCore {
     emit(.read(move, block.key, block.layout, checksum: block.checksum, into: block[tier].slot))
   }
 
-  func finishRead(_ handle: BlockHandle, _ tier: Tier, verified: Bool) {
+  mutating func finishRead(_ handle: BlockHandle, _ tier: Tier, verified: Bool) {
     directory[handle].disk.isBeingRead = false
     directory[handle][tier].isMoving = false
     if verified {
@@ -157,7 +163,7 @@ extension ResidencyCore {
     if tier != computeTier, directory[handle].device.state == .arriving { fetchFailed(handle) }
   }
 
-  func finishPromotion(_ handle: BlockHandle, arrived isHere: Bool) {
+  mutating func finishPromotion(_ handle: BlockHandle, arrived isHere: Bool) {
     directory[handle].host.readers -= 1
     directory[handle].device.isMoving = false
     if isHere {
@@ -170,17 +176,17 @@ extension ResidencyCore {
   }
 
   /// The fetch of a block ended without its bytes.
-  private func fetchFailed(_ handle: BlockHandle) { dropArriving(handle, computeTier) }
+  private mutating func fetchFailed(_ handle: BlockHandle) { dropArriving(handle, computeTier) }
 
   /// Gives up a slot whose bytes did not come.
-  func dropArriving(_ handle: BlockHandle, _ tier: Tier) {
+  mutating func dropArriving(_ handle: BlockHandle, _ tier: Tier) {
     guard directory[handle][tier].state == .arriving else { return }
     if tier == computeTier { loseWaiters(handle) }
     dropCopy(handle, on: tier)
   }
 
   /// The block's bytes are in its slot on the tier.
-  func arrived(_ handle: BlockHandle, on tier: Tier) {
+  mutating func arrived(_ handle: BlockHandle, on tier: Tier) {
     directory[handle][tier].state = .resident
     relist(handle)
     if tier == computeTier {
@@ -194,18 +200,21 @@ extension ResidencyCore {
   }
 
   /// A block that came for a sequence which has ended meanwhile.
-  private func adoptOrphan(_ handle: BlockHandle) {
+  private mutating func adoptOrphan(_ handle: BlockHandle) {
     guard sequences[directory[handle][computeTier].ringOwner] == nil else { return }
     settleRing(handle)
   }
 
   /// A ring slot whose block was used: the block stays if there is room to keep it, else it goes.
-  func settleRing(_ handle: BlockHandle) {
+  mutating func settleRing(_ handle: BlockHandle) {
     let block = directory[handle]
     guard block[computeTier].state == .resident, block[computeTier].role == .ring, block.leases == 0,
       block[computeTier].readers == 0
     else { return }
-    if canKeep(block.layout.slotBytes, on: computeTier) || !block.isClean(on: computeTier) {
+    let isPlanned = sequences[block[computeTier].ringOwner]?.plan.isPlanned ?? true
+    if canKeep(block.layout.slotBytes, on: computeTier) || !block.isClean(on: computeTier)
+      || (!isPlanned && makeKeepRoom(block.layout.slotBytes, on: computeTier))
+    {
       keep(handle, on: computeTier)
     } else {
       dropCopy(handle, on: computeTier)
@@ -213,7 +222,7 @@ extension ResidencyCore {
   }
 
   /// A transit slot of the host whose block has arrived where it was going.
-  func settleTransit(_ handle: BlockHandle) {
+  mutating func settleTransit(_ handle: BlockHandle) {
     let block = directory[handle]
     guard block.host.state == .resident, block.host.role == .transit, block.host.readers == 0 else { return }
     if canKeep(block.layout.slotBytes, on: .host) {
@@ -225,7 +234,7 @@ extension ResidencyCore {
   }
 
   /// What a closing sequence's ring holds stays if there is room, and goes otherwise.
-  func abandonRing(of sequence: Sequence) {
+  mutating func abandonRing(of sequence: Sequence) {
     // Slots let go with the sequence's leases have no owner any more.
     for handle in sequence.ring where directory[handle][computeTier].ringOwner == sequence.group {
       directory[handle][computeTier].ringOwner = -1
@@ -240,11 +249,11 @@ extension ResidencyCore {
   }
 
   /// A fetch that has not started loses its slot; other sequences that wait for the block send for it themselves.
-  private func rerouteFetch(_ handle: BlockHandle) {
+  private mutating func rerouteFetch(_ handle: BlockHandle) {
     dropCopy(handle, on: computeTier)
-    for waiter in waiters[handle] ?? [] {
+    for waiter in waiters.of(handle) {
       sequences[waiter.group]?.wanted.append(waiter.cell)
-      unsettled.insert(waiter.group)
+      sequences[waiter.group]?.isUnsettled = true
     }
   }
 }

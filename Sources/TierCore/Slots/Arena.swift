@@ -5,6 +5,9 @@ struct Arena {
   let tenant: TenantID
   let slotBytes: Int
   let slotCount: Int
+  /// Its pool's class of slots, and its place among that class's arenas.
+  let slotClass: Int
+  let ordinal: Int
 
   /// Counts assignments of each slot; readers compare it before they trust what they read.
   private(set) var generations: [UInt64]
@@ -12,12 +15,14 @@ struct Arena {
   private var decommitted: [UInt32] = []
   private var nextFresh: UInt32 = 0
 
-  init(id: ArenaID, tenant: TenantID, slotBytes: Int, slotCount: Int) {
+  init(id: ArenaID, tenant: TenantID, slotBytes: Int, slotCount: Int, slotClass: Int, ordinal: Int) {
     precondition(slotBytes > 0 && slotCount > 0, "an arena has slots")
     self.id = id
     self.tenant = tenant
     self.slotBytes = slotBytes
     self.slotCount = slotCount
+    self.slotClass = slotClass
+    self.ordinal = ordinal
     generations = [UInt64](repeating: 0, count: slotCount)
   }
 
@@ -34,7 +39,10 @@ struct Arena {
     return nextFresh
   }
 
-  mutating func putBack(_ slot: UInt32) { committedFree.append(slot) }
+  mutating func putBack(_ slot: UInt32) -> (slotBytes: Int, slotClass: Int, ordinal: Int) {
+    committedFree.append(slot)
+    return (slotBytes, slotClass, ordinal)
+  }
 
   /// Marks one committed free slot as decommitted; the caller sees to its pages.
   mutating func decommitOne() -> UInt32? {

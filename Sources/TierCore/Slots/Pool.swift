@@ -18,12 +18,18 @@ struct Pool {
   var ringBytes = 0
   var transitBytes = 0
   var transitLimitBytes = 0
-  private(set) var arenas: [ArenaID: Arena] = [:]
-  private var classes: [SlotClass: [ArenaID]] = [:]
+  private var arenas = IDTable<ArenaID, Arena>()
+  private var classes: [SlotClass] = []
+  /// Slots of one class are mostly asked for one after another.
+  private var latestClass = 0
 
-  struct SlotClass: Hashable {
+  /// The arenas whose slots one tenant may have at one size.
+  private struct SlotClass {
     let tenant: TenantID
     let slotBytes: Int
+    var arenas: [ArenaID] = []
+    /// Arenas before this one have no committed slot free.
+    var firstFree = 0
   }
 
   /// What the shell must do before it uses an allocated slot, in order.
@@ -44,49 +50,61 @@ struct Pool {
   var isShrinking: Bool { usedBytes > budgetBytes }
   func hasRoom(_ bytes: Int) -> Bool { usedBytes + bytes <= budgetBytes }
 
-  /// A slot, or nil where the budget has no room for it. `newArena` gives an id for an arena that has to be opened.
+  /// A slot, or nil where the budget has no room for it. `newArena` is the id of an arena that has to be opened.
   mutating func allocate(
-    tenant: TenantID, slotBytes: Int, newArena: () -> ArenaID, steps: inout [Step]
+    tenant: TenantID, slotBytes: Int, newArena: ArenaID, steps: inout [Step]
   ) -> (slot: SlotRef, generation: UInt64)? {
     guard hasRoom(slotBytes) else { return nil }
-    let slotClass = SlotClass(tenant: tenant, slotBytes: slotBytes)
-    let slot =
-      takeCommitted(slotClass) ?? takeUncommitted(slotClass, newArena: newArena, steps: &steps)
+    let index = classIndex(tenant, slotBytes)
+    let slot = takeCommitted(index) ?? takeUncommitted(index, newArena: newArena, steps: &steps)
     usedBytes += slotBytes
     peakBytes = max(peakBytes, committedBytes)
-    return (slot, arenas[slot.arena]!.nextGeneration(slot.index))
+    return (slot, arenas[existing: slot.arena].nextGeneration(slot.index))
   }
 
-  private mutating func takeCommitted(_ slotClass: SlotClass) -> SlotRef? {
-    for id in classes[slotClass] ?? [] {
-      if let index = arenas[id]!.takeCommitted() { return SlotRef(arena: id, index: index) }
+  private mutating func classIndex(_ tenant: TenantID, _ slotBytes: Int) -> Int {
+    func matches(_ entry: SlotClass) -> Bool { entry.tenant == tenant && entry.slotBytes == slotBytes }
+    if latestClass < classes.count, matches(classes[latestClass]) { return latestClass }
+    if let index = classes.firstIndex(where: matches) {
+      latestClass = index
+    } else {
+      latestClass = classes.count
+      classes.append(SlotClass(tenant: tenant, slotBytes: slotBytes))
+    }
+    return latestClass
+  }
+
+  private mutating func takeCommitted(_ index: Int) -> SlotRef? {
+    while classes[index].firstFree < classes[index].arenas.count {
+      let id = classes[index].arenas[classes[index].firstFree]
+      if let slot = arenas[existing: id].takeCommitted() { return SlotRef(arena: id, index: slot) }
+      classes[index].firstFree += 1
     }
     return nil
   }
 
-  private mutating func takeUncommitted(
-    _ slotClass: SlotClass, newArena: () -> ArenaID, steps: inout [Step]
-  ) -> SlotRef {
-    makeCommitRoom(slotClass.slotBytes, steps: &steps)
-    committedBytes += slotClass.slotBytes
-    for id in classes[slotClass] ?? [] where arenas[id]!.hasUncommitted {
-      return SlotRef(arena: id, index: arenas[id]!.takeUncommitted()!)
+  private mutating func takeUncommitted(_ index: Int, newArena: ArenaID, steps: inout [Step]) -> SlotRef {
+    let slotBytes = classes[index].slotBytes
+    makeCommitRoom(slotBytes, steps: &steps)
+    committedBytes += slotBytes
+    for id in classes[index].arenas where arenas[existing: id].hasUncommitted {
+      return SlotRef(arena: id, index: arenas[existing: id].takeUncommitted()!)
     }
     let arena = Arena(
-      id: newArena(), tenant: slotClass.tenant, slotBytes: slotClass.slotBytes,
-      slotCount: max(1, extentBytes / slotClass.slotBytes))
-    arenas[arena.id] = arena
-    classes[slotClass, default: []].append(arena.id)
+      id: newArena, tenant: classes[index].tenant, slotBytes: slotBytes, slotCount: max(1, extentBytes / slotBytes),
+      slotClass: index, ordinal: classes[index].arenas.count)
+    arenas.append(arena, as: newArena)
+    classes[index].arenas.append(newArena)
     steps.append(.open(arena))
-    return SlotRef(arena: arena.id, index: arenas[arena.id]!.takeUncommitted()!)
+    return SlotRef(arena: newArena, index: arenas[existing: newArena].takeUncommitted()!)
   }
 
   /// Free slots of other classes give their pages back until `bytes` more may be committed.
   private mutating func makeCommitRoom(_ bytes: Int, steps: inout [Step]) {
     guard committedBytes + bytes > limitBytes else { return }
-    for id in arenas.keys.sorted() {
-      while committedBytes + bytes > limitBytes, let index = arenas[id]!.decommitOne() {
-        committedBytes -= arenas[id]!.slotBytes
+    for id in arenas.ids {
+      while committedBytes + bytes > limitBytes, let index = arenas[existing: id].decommitOne() {
+        committedBytes -= arenas[existing: id].slotBytes
         steps.append(.decommit(SlotRef(arena: id, index: index)))
       }
     }
@@ -95,10 +113,10 @@ struct Pool {
 
   /// Takes a slot back; its pages go to the system where the tier is over its limit.
   mutating func free(_ slot: SlotRef, steps: inout [Step]) {
-    let bytes = arenas[slot.arena]!.slotBytes
+    let (bytes, slotClass, ordinal) = arenas[existing: slot.arena].putBack(slot.index)
     usedBytes -= bytes
     precondition(usedBytes >= 0, "no slot is freed twice")
-    arenas[slot.arena]!.putBack(slot.index)
+    classes[slotClass].firstFree = min(classes[slotClass].firstFree, ordinal)
     settle(steps: &steps)
   }
 
@@ -128,15 +146,15 @@ struct Pool {
   private mutating func settle(steps: inout [Step]) {
     limitBytes = max(budgetBytes, min(limitBytes, usedBytes))
     guard committedBytes > limitBytes else { return }
-    for id in arenas.keys.sorted() {
-      while committedBytes > limitBytes, let index = arenas[id]!.decommitOne() {
-        committedBytes -= arenas[id]!.slotBytes
+    for id in arenas.ids {
+      while committedBytes > limitBytes, let index = arenas[existing: id].decommitOne() {
+        committedBytes -= arenas[existing: id].slotBytes
         steps.append(.decommit(SlotRef(arena: id, index: index)))
       }
     }
   }
 
   func arenas(of tenant: TenantID) -> [ArenaID] {
-    arenas.values.filter { $0.tenant == tenant }.map(\.id).sorted()
+    arenas.values.filter { $0.tenant == tenant }.map(\.id)
   }
 }

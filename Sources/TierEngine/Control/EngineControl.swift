@@ -22,7 +22,8 @@ public final class EngineControl: ControlledStore {
       version: ProjectVersion.text, pid: getpid(),
       uptimeS: Double(MonotonicClock.nowMs() - engine.startedAtMs) / 1000, instance: instance,
       draining: core.isDraining, tiers: tiers(core, spill), moves: moves(statistics), hits: statistics.hits,
-      misses: statistics.misses, lost: statistics.lost, leases: core.leases, sessions: sessions,
+      misses: statistics.misses, lost: statistics.lost, retired: statistics.retired, leases: core.leases,
+      sessions: sessions,
       sequences: SequenceCounts(open: core.admitted, queued: core.queued),
       spill: spill.map(spillStatus) ?? missingSpill,
       latencies: spill.map(latencies) ?? [])

@@ -12,38 +12,55 @@ final class Copier: Sendable {
     let bytes: Int
     /// A birth: the checksum of what arrived is wanted.
     let isIngest: Bool
+    /// When a link of a given speed was asked for it.
+    var queuedNs: UInt64 = 0
   }
 
   private let queue = WorkQueue<Job>()
+  private let isPaced: Bool
   private let threads: [EngineThread]
 
   init(
     name: String, threads count: Int, bytesPerSecond: Int?,
-    finish: @escaping @Sendable ([(MoveID, MoveOutcome)]) -> Void
+    finish: @escaping @Sendable ([EndedMove]) -> Void
   ) {
     let queue = queue
+    isPaced = bytesPerSecond != nil
+    // A slow link tells of each block as it arrives.
+    let group = bytesPerSecond == nil ? 8 : 1
     threads = (0..<count).map { index in
       EngineThread(name: "\(name)-\(index)") {
         tierd_prefer_throughput()
         var pace = Pace(bytesPerSecond: bytesPerSecond)
-        while let jobs = queue.pop(atMost: 8) {
-          finish(jobs.map { job in (job.move, Self.copy(job, &pace)) })
+        while let jobs = queue.pop(atMost: group) {
+          finish(jobs.map { Self.copy($0, &pace, mover: index) })
         }
       }
     }
   }
 
-  func push(_ job: Job) { queue.push(job) }
+  func push(_ job: Job) {
+    var job = job
+    if isPaced { job.queuedNs = MonotonicClock.nowNs() }
+    queue.push(job)
+  }
 
   func stop() {
     queue.close()
     for thread in threads { thread.join() }
   }
 
+  private static func copy(_ job: Job, _ pace: inout Pace, mover: Int) -> EndedMove {
+    let beganNs = MonotonicClock.nowNs()
+    let outcome = copy(job, &pace)
+    return EndedMove(
+      move: job.move, outcome: outcome, mover: mover, beganNs: beganNs, endedNs: MonotonicClock.nowNs())
+  }
+
   private static func copy(_ job: Job, _ pace: inout Pace) -> MoveOutcome {
     memcpy(job.to, job.from, job.bytes)
     guard job.isIngest else {
-      pace.wait(for: job.bytes)
+      pace.wait(for: job.bytes, queuedNs: job.queuedNs)
       return .copied
     }
     // Of the copy, which its writer cannot change, not of the original, which it can.
@@ -58,10 +75,12 @@ struct Pace {
 
   init(bytesPerSecond: Int?) { self.bytesPerSecond = bytesPerSecond }
 
-  mutating func wait(for bytes: Int) {
+  /// A link takes up what is queued the moment it is free. This thread does not: what it overslept, or waited for a
+  /// processor, is made up for with the next copy, as long as that was queued already.
+  mutating func wait(for bytes: Int, queuedNs: UInt64) {
     guard let bytesPerSecond else { return }
     let now = MonotonicClock.nowNs()
-    freeAtNs = max(freeAtNs, now) + UInt64(Double(bytes) / Double(bytesPerSecond) * 1e9)
+    freeAtNs = max(freeAtNs, queuedNs) + UInt64(Double(bytes) / Double(bytesPerSecond) * 1e9)
     // Sleeping is only exact to some tens of microseconds: short debts add up until they are worth it.
     guard freeAtNs > now + 50_000 else { return }
     var pause = timespec(tv_sec: Int((freeAtNs - now) / 1_000_000_000), tv_nsec: Int((freeAtNs - now) % 1_000_000_000))

@@ -27,7 +27,7 @@ final class DiskMover: Sendable {
   private let threads: [EngineThread]
 
   init(
-    spill: Spill, finish: @escaping @Sendable ([(MoveID, MoveOutcome)]) -> Void,
+    spill: Spill, finish: @escaping @Sendable ([EndedMove]) -> Void,
     report: @escaping @Sendable (String) -> Void
   ) {
     let (writes, reads) = (writes, reads)
@@ -35,8 +35,14 @@ final class DiskMover: Sendable {
       EngineThread(name: "spill-write-\(index)") {
         tierd_prefer_throughput()
         while let group = writes.pop(atMost: Self.writeGroup) {
+          let beganNs = MonotonicClock.nowNs()
           let outcomes = spill.write(batch: group.map(\.block))
-          finish(zip(group, outcomes).map { ($0.move, Self.outcome($1, report)) })
+          let endedNs = MonotonicClock.nowNs()
+          finish(
+            zip(group, outcomes).map {
+              EndedMove(
+                move: $0.move, outcome: Self.outcome($1, report), mover: index, beganNs: beganNs, endedNs: endedNs)
+            })
         }
       }
     }
@@ -44,9 +50,16 @@ final class DiskMover: Sendable {
       EngineThread(name: "spill-read-\(index)") {
         tierd_prefer_throughput()
         while let group = reads.pop(atMost: Self.readGroup) {
+          let beganNs = MonotonicClock.nowNs()
           let outcomes = spill.read(
             batch: group.map { BlockRead(key: $0.key, layout: $0.layout, destination: $0.into) })
-          finish(zip(group, outcomes).map { ($0.move, Self.outcome($1, of: $0, report)) })
+          let endedNs = MonotonicClock.nowNs()
+          finish(
+            zip(group, outcomes).map {
+              EndedMove(
+                move: $0.move, outcome: Self.outcome($1, of: $0, report), mover: index, beganNs: beganNs,
+                endedNs: endedNs)
+            })
         }
       }
     }

@@ -4,14 +4,18 @@ public import TierCore
 import TierMemory
 
 /// A worker's session with a store in its own process: no socket, no daemon, the same core.
-public final class EmbeddedSession: ResidencySession, @unchecked Sendable {
+public final class EmbeddedSession: TracedSession, @unchecked Sendable {
   private let engine: Engine
   private let inbox = Mailbox()
   private var hosted: (any HostedSession)?
 
-  public init(_ engine: Engine, name: String = "embedded") throws {
+  public convenience init(_ engine: Engine, name: String = "embedded") throws {
+    try self.init(engine, name: name, uid: getuid())
+  }
+
+  init(_ engine: Engine, name: String, uid: UInt32) throws {
     self.engine = engine
-    let peer = PeerCredentials(pid: getpid(), uid: getuid(), gid: getgid(), clientName: name)
+    let peer = PeerCredentials(pid: getpid(), uid: uid, gid: getgid(), clientName: name)
     hosted = try engine.connect(peer: peer, outbox: inbox)
   }
 
@@ -42,7 +46,12 @@ public final class EmbeddedSession: ResidencySession, @unchecked Sendable {
     engine.arenas.arena(slot.arena)?.generation(slot.index) == generation
   }
 
-  public func statistics() throws(ResidencyError) -> StoreStatistics { engine.statistics() }
+  public func statistics() throws(ResidencyError) -> StoreStatistics { hosted?.statistics() ?? engine.statistics() }
+
+  public func takeTrace() throws(ResidencyError) -> MoveTrace {
+    guard let hosted else { throw .unavailable("the session has ended") }
+    return hosted.takeTrace()
+  }
 
   public func end() {
     hosted?.disconnect()

@@ -19,6 +19,7 @@ extension Engine: SessionHost {
     state.withLock { state in
       state.outboxes[id] = nil
       state.peers[id] = nil
+      state.traces[id] = nil
       carryOut(state.core.handle(.disconnected(id)), &state)
     }
   }
@@ -35,6 +36,7 @@ final class EngineSession: HostedSession {
   }
 
   func handle(_ request: Request) { engine.handle(.request(id, request)) }
-  func statistics() -> StoreStatistics { engine.statistics() }
+  func statistics() -> StoreStatistics { engine.statistics(for: id) }
+  func takeTrace() -> MoveTrace { engine.takeTrace(id) }
   func disconnect() { engine.disconnect(id) }
 }

@@ -42,7 +42,8 @@ package final class PosixDisk: SpillDisk {
       place.close()
       throw .io(operation: "creation", file: "io_uring", errno: ENOSYS)
     }
-    self.engine = uring ?? ThreadEngine()
+    let engine: any IOEngine = uring ?? ThreadEngine()
+    self.engine = options.damagesOneReadIn.map { DamagingEngine(engine, oneReadIn: $0) } ?? engine
   }
 
   private static func take(_ path: String) throws(SpillError) -> Place {

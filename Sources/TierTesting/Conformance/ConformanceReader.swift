@@ -15,12 +15,12 @@ public final class ConformanceReader {
     public var cachedBlocks = 0
   }
 
-  private let session: any ResidencySession
-  private let plan: SequencePlan
+  let session: any ResidencySession
+  let plan: SequencePlan
   private let family: UInt64
   private let timeoutMs: Int
   private var staging = ArenaID(0)
-  private var outcome = Outcome()
+  var outcome = Outcome()
 
   public init(_ session: any ResidencySession, plan: SequencePlan, family: UInt64, timeoutMs: Int = 20_000) {
     self.session = session
@@ -44,7 +44,7 @@ public final class ConformanceReader {
     while true { if case .closed = try next() { return outcome } }
   }
 
-  private func open() throws {
+  func open() throws {
     try session.send(.open(plan))
     opening: while true {
       switch try next() {
@@ -95,7 +95,7 @@ public final class ConformanceReader {
     }
   }
 
-  private func fill(_ layer: Int, _ own: Range<Int>, _ staged: [Staged]) throws {
+  func fill(_ layer: Int, _ own: Range<Int>, _ staged: [Staged]) throws {
     for (block, answer) in zip(own, staged) {
       guard case .slot(let slot) = answer else {
         outcome.duplicates += 1
@@ -110,7 +110,7 @@ public final class ConformanceReader {
     }
   }
 
-  private func use(_ layer: Int, _ block: Int, _ slot: SlotRef, _ generation: UInt64) throws {
+  func use(_ layer: Int, _ block: Int, _ slot: SlotRef, _ generation: UInt64) throws {
     let bytes = try session.bytes(of: slot)
     var random = pattern(layer, block)
     for offset in stride(from: 0, to: plan.layout.payloadBytes, by: 8) {
@@ -129,12 +129,15 @@ public final class ConformanceReader {
     SeededRandom(seed: family &* 1_000_003 &+ UInt64(layer) &* 8191 &+ UInt64(block) &* 131)
   }
 
-  private func id(_ block: Int) -> BlockID {
+  private func id(_ block: Int) -> BlockID { Self.id(block, family: family, plan: plan) }
+
+  /// What a reader of this family names the block.
+  public static func id(_ block: Int, family: UInt64, plan: SequencePlan) -> BlockID {
     BlockID(a: family, b: UInt64(block), c: UInt64(plan.layout.slotBytes), d: UInt64(plan.layers))
   }
 
   /// The next reply that is no notice of a seal.
-  private func next() throws -> Reply {
+  func next() throws -> Reply {
     while true {
       guard let reply = try session.receive(timeoutMs: timeoutMs) else {
         throw Fault(description: "no reply within \(timeoutMs) ms")

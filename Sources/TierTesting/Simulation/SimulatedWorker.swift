@@ -24,6 +24,8 @@ struct SimulatedWorker {
   /// What it waits for, in words; empty when it may go on.
   private(set) var leased: [Int: [Int: Held]] = [:]
   private var family = 0
+  /// It reads in chunks whether its plan says so or not.
+  private var chunkBlocks = 1
   private var staging = ArenaID(0)
   private var named = 0
   private var chunk = 0
@@ -84,13 +86,15 @@ struct SimulatedWorker {
     let tokens = random.once(in: 3) ? 1024 : 512
     let keys = BlockLayout(element: .f32, kvHeads: 1, headDim: 1, blockTokens: tokens)!
     let layout = random.once(in: 5) ? BlockLayout.weights(byteCount: keys.slotBytes)! : keys
-    let chunkBlocks = random.int(1...3)
+    chunkBlocks = random.int(1...3)
+    let layers = random.int(1...4)
+    let reach = layout.isDroppable || !random.once(in: 3) ? [] : (0..<layers).map { _ in Self.reach(&random) }
     let plan = SequencePlan(
-      sequence: SequenceID(UInt32(random.int(0...3))), layout: layout, layers: random.int(1...4),
-      chunkBlocks: chunkBlocks,
+      sequence: SequenceID(UInt32(random.int(0...3))), layout: layout, layers: layers,
+      chunkBlocks: random.once(in: 5) ? 0 : chunkBlocks,
       totalBlocks: random.once(in: 3) ? random.int(8...32) : random.int(1...10),
       stagingSlots: chunkBlocks + random.int(0...2), ringSlots: random.int(1...3),
-      ordered: random.once(in: 2))
+      ordered: random.once(in: 2), reach: reach)
     self.plan = plan
     family = random.int(0...5)
     phase = .opening
@@ -98,6 +102,21 @@ struct SimulatedWorker {
     chunk = 0
     startLayer(0)
     return .open(plan)
+  }
+
+  /// Windows and attention chunks of a few blocks, which begin and end within them.
+  private static func reach(_ random: inout SeededRandom) -> LayerReach {
+    switch random.int(0...2) {
+    case 0: .full
+    case 1: .sliding(tokens: random.int(1...2500))
+    default: .chunked(tokens: random.int(1...2500))
+    }
+  }
+
+  /// Earlier blocks that this chunk reads.
+  private var pastBlocks: Range<Int> {
+    guard let plan, !plan.reach.isEmpty else { return 0..<pastCount }
+    return plan.reach[layer].firstBlock(before: pastCount, blockTokens: plan.layout.blockTokens)..<pastCount
   }
 
   private mutating func startLayer(_ next: Int) {
@@ -108,12 +127,12 @@ struct SimulatedWorker {
     isReserving = false
     moving = []
     nextOrdered = 0
-    pastCount = min(chunk * (plan?.chunkBlocks ?? 1), named)
+    pastCount = min(chunk * chunkBlocks, named)
   }
 
   private var ownBlocks: Range<Int> {
-    let first = chunk * plan!.chunkBlocks
-    return first..<min(first + plan!.chunkBlocks, plan!.totalBlocks)
+    let first = chunk * chunkBlocks
+    return first..<min(first + chunkBlocks, plan!.totalBlocks)
   }
 
   private mutating func work(_ random: inout SeededRandom, _ shell: inout SimulatedShell) -> Request? {
@@ -130,7 +149,7 @@ struct SimulatedWorker {
     }
     if !hasAcquired, !isAcquiring {
       isAcquiring = true
-      return .acquire(plan.sequence, chunk: chunk, layer: layer, blocks: 0..<pastCount)
+      return .acquire(plan.sequence, chunk: chunk, layer: layer, blocks: pastBlocks)
     }
     if let block = useOne(&random) { return .release(plan.sequence, layer: layer, blocks: block..<block + 1) }
     guard hasAcquired, hasReserved, moving.isEmpty, (leased[layer] ?? [:]).isEmpty else { return nil }
@@ -157,7 +176,7 @@ struct SimulatedWorker {
       return nil
     }
     chunk += 1
-    if chunk * plan!.chunkBlocks >= plan!.totalBlocks { return close() }
+    if chunk * chunkBlocks >= plan!.totalBlocks { return close() }
     startLayer(0)
     return nil
   }
@@ -223,12 +242,13 @@ struct SimulatedWorker {
       guard let record = shell.disk[key(layer, block)] else { return "durable but not on disk" }
       return record.content == expected(layer, block) ? nil : "wrong bytes on disk"
     case .acquired(_, let layer, let first, let states):
-      guard isAcquiring, layer == self.layer, first == 0, states.count == pastCount else {
+      guard isAcquiring, layer == self.layer, first == pastBlocks.lowerBound, states.count == pastBlocks.count
+      else {
         return "acquired what was not asked for"
       }
       isAcquiring = false
       hasAcquired = true
-      for (block, state) in states.enumerated() {
+      for (block, state) in zip(pastBlocks, states) {
         switch state {
         case .resident(let slot, let generation):
           if let fault = hold(layer, block, slot, generation, shell) { return fault }

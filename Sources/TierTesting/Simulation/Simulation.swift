@@ -206,7 +206,7 @@ public struct Simulation {
       if record.checksum != SimulatedShell.checksum(record.content) { throw failure("wrong checksum on disk") }
     }
     let records = shell.disk.map { record($0, $1) }
-    let restarted = ResidencyCore(
+    var restarted = ResidencyCore(
       CoreConfiguration(deviceBytes: 0, hostBytes: 64 * slotBytes, diskBytes: scenario.diskSlots * slotBytes))
     _ = restarted.handle(.recovered(records))
     if let broken = restarted.brokenInvariant() { throw failure("after restart: \(broken)") }

@@ -9,6 +9,7 @@ struct ClientChannel {
   private var replies: [Reply] = []
   private var next = 0
   private var statistics: StoreStatistics?
+  private var trace: MoveTrace?
   /// Why nothing more will come.
   private(set) var ended: ResidencyError?
   private var receiveTimeoutMs: Int?
@@ -32,6 +33,7 @@ struct ClientChannel {
   }
 
   mutating func takeStatistics() -> StoreStatistics? { statistics.take() }
+  mutating func takeTrace() -> MoveTrace? { trace.take() }
 
   /// Receives one frame and keeps what is in it; false where none came by the deadline. `timeoutMs` 0 polls.
   mutating func advance(
@@ -47,6 +49,7 @@ struct ClientChannel {
       switch message {
       case .replies(let more): try keep(more)
       case .statistics(let value): statistics = value
+      case .trace(let value): trace = value
       case .failure(let failure): throw Self.error(failure)
       case .welcome, .arenas: throw .violated("the daemon sent a welcome out of turn")
       }

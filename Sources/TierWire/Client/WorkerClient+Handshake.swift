@@ -66,7 +66,7 @@ extension WorkerClient {
       }
       return welcome
     case .failure(let failure): throw ClientChannel.error(failure)
-    case .arenas, .replies, .statistics: throw .violated("the daemon's first frame is no welcome")
+    case .arenas, .replies, .statistics, .trace: throw .violated("the daemon's first frame is no welcome")
     }
   }
 }

@@ -6,10 +6,10 @@ public import TierCore
 /// A worker's session with a daemon, over its socket: `ResidencySession` for everything the store does, and the maps of
 /// the arenas it hands over. Docs: docs/protocol.md.
 ///
-/// `send`, `receive` and `statistics` are for one thread; the rest may be called from any. The connection is the lease:
+/// `send`, `receive`, `statistics` and `takeTrace` are for one thread; the rest may be called from any. The connection is the lease:
 /// it ends with `end`, with the last reference, or with the process. A daemon that goes away is `unavailable`; connect
 /// again for a new session.
-public final class WorkerClient: ResidencySession {
+public final class WorkerClient: TracedSession {
   /// The store this session is with: blocks named to another instance are not named to this one.
   public let store: StoreInstance
   /// The rule of docs/protocol.md, "Block ids", that the store's clients compute block ids by.
@@ -20,6 +20,7 @@ public final class WorkerClient: ResidencySession {
   private let socket: FrameSocket
   private let deadlineMs: Int
   private let blocksPerRequest: Int
+  private let version: UInt32
   private let channel: Mutex<ClientChannel>
   private let arenas: Mutex<ArenaTable>
   private let isEnded = Atomic(false)
@@ -52,6 +53,7 @@ public final class WorkerClient: ResidencySession {
     store = welcome.store
     blockIDRule = welcome.blockIDRule
     blocksPerRequest = welcome.blocksPerRequest
+    version = welcome.version
     self.daemonPID = daemonPID
     self.deadlineMs = deadlineMs
   }
@@ -61,6 +63,11 @@ public final class WorkerClient: ResidencySession {
   // MARK: ResidencySession
 
   public func send(_ request: Request) throws(ResidencyError) {
+    if case .open(let plan) = request, !plan.reach.isEmpty, version < ProtocolVersion.reach {
+      throw .incompatible(
+        "the daemon speaks version \(version) of the worker protocol, which has no sliding or chunked layers: install a newer"
+      )
+    }
     try send(.request(request))
   }
 
@@ -103,14 +110,15 @@ public final class WorkerClient: ResidencySession {
   }
 
   public func statistics() throws(ResidencyError) -> StoreStatistics {
-    try send(.statisticsQuery)
-    let deadline = Deadline(afterMs: deadlineMs)
-    return try withChannel { channel throws(ResidencyError) in
-      while try self.advance(&channel, timeoutMs: deadline.remainingMs) {
-        if let statistics = channel.takeStatistics() { return statistics }
-      }
-      throw .unavailable("the daemon did not answer within \(self.deadlineMs) ms")
+    try ask(.statisticsQuery) { $0.takeStatistics() }
+  }
+
+  public func takeTrace() throws(ResidencyError) -> MoveTrace {
+    guard version >= ProtocolVersion.traces else {
+      throw .incompatible(
+        "the daemon speaks version \(version) of the worker protocol, which has no traces: install a newer")
     }
+    return try ask(.traceQuery) { $0.takeTrace() }
   }
 
   public func end() {
@@ -134,6 +142,20 @@ extension WorkerClient {
   private func advance(_ channel: inout ClientChannel, timeoutMs: Int) throws(ResidencyError) -> Bool {
     try channel.advance(timeoutMs: timeoutMs) { list, descriptors throws(ResidencyError) in
       try self.arenas.withLock { table throws(ResidencyError) in try table.add(list, descriptors) }
+    }
+  }
+
+  /// What comes meanwhile is kept for `receive`.
+  private func ask<Answer: Sendable>(
+    _ query: ClientMessage, _ take: (inout ClientChannel) -> Answer?
+  ) throws(ResidencyError) -> Answer {
+    try send(query)
+    let deadline = Deadline(afterMs: deadlineMs)
+    return try withChannel { channel throws(ResidencyError) in
+      while try self.advance(&channel, timeoutMs: deadline.remainingMs) {
+        if let answer = take(&channel) { return answer }
+      }
+      throw .unavailable("the daemon did not answer within \(self.deadlineMs) ms")
     }
   }
 

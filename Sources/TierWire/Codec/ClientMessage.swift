@@ -5,6 +5,8 @@ package enum ClientMessage: Sendable, Hashable {
   case hello(Hello)
   case request(Request)
   case statisticsQuery
+  /// Since version 2.
+  case traceQuery
 }
 
 extension ClientMessage {
@@ -18,6 +20,9 @@ extension ClientMessage {
     case .statisticsQuery(let body):
       try body.requireOnlyKnownFields()
       self = .statisticsQuery
+    case .traceQuery(let body):
+      try body.requireOnlyKnownFields()
+      self = .traceQuery
     case .some(let body): self = .request(try Request(body))
     case nil: throw .malformed("it has no body")
     }
@@ -29,6 +34,7 @@ extension ClientMessage {
     case .hello(let hello): frame.body = .hello(hello.message)
     case .request(let request): frame.body = try request.body()
     case .statisticsQuery: frame.body = .statisticsQuery(WireStatisticsQuery())
+    case .traceQuery: frame.body = .traceQuery(WireTraceQuery())
     }
     return try ProtobufFrame.encode(frame)
   }

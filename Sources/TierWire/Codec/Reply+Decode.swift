@@ -26,7 +26,7 @@ extension Reply {
       try m.requireOnlyKnownFields()
       return [.closed(SequenceID(m.sequence))]
     case .violated(let m): return [.violation(try Violation(m))]
-    case .welcome, .failure, .arenas, .statistics: throw .malformed("it is no reply")
+    case .welcome, .failure, .arenas, .statistics, .trace: throw .malformed("it is no reply")
     }
   }
 

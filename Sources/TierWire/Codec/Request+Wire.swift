@@ -3,7 +3,7 @@ import SwiftProtobuf
 import TierCore
 
 extension Request {
-  /// `body` is neither a hello nor a query for statistics.
+  /// `body` is neither a hello nor a query.
   init(_ body: WireClientFrame.OneOf_Body) throws(FrameError) {
     switch body {
     case .open(let m): self = .open(try SequencePlan(m))
@@ -25,7 +25,7 @@ extension Request {
     case .close(let m):
       try m.requireOnlyKnownFields()
       self = .close(SequenceID(m.sequence))
-    case .hello, .statisticsQuery: throw .malformed("it is no request")
+    case .hello, .statisticsQuery, .traceQuery: throw .malformed("it is no request")
     }
   }
 

@@ -8,6 +8,8 @@ package enum ServerMessage: Sendable, Hashable {
   /// One reply, or several about consecutive blocks.
   case replies([Reply])
   case statistics(StoreStatistics)
+  /// Since version 2.
+  case trace(MoveTrace)
 }
 
 extension ServerMessage {
@@ -19,6 +21,7 @@ extension ServerMessage {
     case .failure(let body): self = .failure(try Failure(body))
     case .arenas(let body): self = .arenas(try ArenaDescription.list(body))
     case .statistics(let body): self = .statistics(try StoreStatistics(body))
+    case .trace(let body): self = .trace(try MoveTrace(body))
     case .some(let body): self = .replies(try Reply.decode(body))
     case nil: throw .malformed("it has no body")
     }
@@ -32,6 +35,7 @@ extension ServerMessage {
     case .failure(let failure): frame.body = .failure(failure.message)
     case .arenas(let arenas): frame.body = .arenas(try ArenaDescription.message(arenas))
     case .statistics(let statistics): frame.body = .statistics(statistics.message)
+    case .trace(let trace): frame.body = .trace(try trace.message())
     case .replies(let replies): return try ReplyFrames.encode(replies)
     }
     return [try ProtobufFrame.encode(frame)]

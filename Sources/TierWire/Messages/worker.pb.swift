@@ -8,7 +8,7 @@
 // For information on using the generated types, please see the documentation:
 //   https://github.com/apple/swift-protobuf/
 
-/// The worker protocol, version 1. docs/protocol.md says what the fields mean and what their limits are; the code in
+/// The worker protocol, versions 1 and 2. docs/protocol.md says what the fields mean and what their limits are; the code in
 /// worker.pb.swift is generated from this file.
 ///
 /// One frame is one message of a SOCK_SEQPACKET socket: a ClientFrame toward the store, a ServerFrame toward the worker.
@@ -147,6 +147,15 @@ nonisolated struct WireClientFrame: Sendable {
     set {body = .statisticsQuery(newValue)}
   }
 
+  /// since version 2
+  var traceQuery: WireTraceQuery {
+    get {
+      if case .traceQuery(let v)? = body {return v}
+      return WireTraceQuery()
+    }
+    set {body = .traceQuery(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -159,6 +168,8 @@ nonisolated struct WireClientFrame: Sendable {
     case release(WireBlockRange)
     case close(WireClose)
     case statisticsQuery(WireStatisticsQuery)
+    /// since version 2
+    case traceQuery(WireTraceQuery)
 
   }
 
@@ -300,6 +311,15 @@ nonisolated struct WireServerFrame: Sendable {
     set {body = .statistics(newValue)}
   }
 
+  /// since version 2
+  var trace: WireTrace {
+    get {
+      if case .trace(let v)? = body {return v}
+      return WireTrace()
+    }
+    set {body = .trace(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -319,6 +339,8 @@ nonisolated struct WireServerFrame: Sendable {
     case closed(WireClosed)
     case violated(WireViolated)
     case statistics(WireStatistics)
+    /// since version 2
+    case trace(WireTrace)
 
   }
 
@@ -542,7 +564,62 @@ nonisolated struct WireOpen: Sendable {
 
   var ordered: Bool = false
 
+  /// By layer; none where every layer reads everything before it. Since version 2.
+  var reach: [WireReach] = []
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct WireReach: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var kind: WireReach.Kind = .full
+
+  var tokens: UInt32 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  nonisolated enum Kind: SwiftProtobuf.Enum, Swift.CaseIterable {
+    typealias RawValue = Int
+    case full // = 0
+    case sliding // = 1
+    case chunked // = 2
+    case UNRECOGNIZED(Int)
+
+    init() {
+      self = .full
+    }
+
+    init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .full
+      case 1: self = .sliding
+      case 2: self = .chunked
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    var rawValue: Int {
+      switch self {
+      case .full: return 0
+      case .sliding: return 1
+      case .chunked: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [WireReach.Kind] = [
+      .full,
+      .sliding,
+      .chunked,
+    ]
+
+  }
 
   init() {}
 }
@@ -595,6 +672,16 @@ nonisolated struct WireClose: Sendable {
 }
 
 nonisolated struct WireStatisticsQuery: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct WireTraceQuery: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -1113,6 +1200,156 @@ nonisolated struct WireStatistics: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
+nonisolated struct WireTrace: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var records: [WireTrace.Record] = []
+
+  var dropped: UInt64 = 0
+
+  var left: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  nonisolated enum Link: SwiftProtobuf.Enum, Swift.CaseIterable {
+    typealias RawValue = Int
+    case unspecified // = 0
+    case workerToDevice // = 1
+    case workerToHost // = 2
+    case deviceToHost // = 3
+    case hostToDevice // = 4
+    case hostToDisk // = 5
+    case diskToHost // = 6
+
+    /// No move: the session read the statistics at began_ns.
+    case statistics // = 7
+    case UNRECOGNIZED(Int)
+
+    init() {
+      self = .unspecified
+    }
+
+    init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .workerToDevice
+      case 2: self = .workerToHost
+      case 3: self = .deviceToHost
+      case 4: self = .hostToDevice
+      case 5: self = .hostToDisk
+      case 6: self = .diskToHost
+      case 7: self = .statistics
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .workerToDevice: return 1
+      case .workerToHost: return 2
+      case .deviceToHost: return 3
+      case .hostToDevice: return 4
+      case .hostToDisk: return 5
+      case .diskToHost: return 6
+      case .statistics: return 7
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [WireTrace.Link] = [
+      .unspecified,
+      .workerToDevice,
+      .workerToHost,
+      .deviceToHost,
+      .hostToDevice,
+      .hostToDisk,
+      .diskToHost,
+      .statistics,
+    ]
+
+  }
+
+  nonisolated enum Outcome: SwiftProtobuf.Enum, Swift.CaseIterable {
+    typealias RawValue = Int
+    case unspecified // = 0
+    case moved // = 1
+    case full // = 2
+    case corrupt // = 3
+    case failed // = 4
+    case UNRECOGNIZED(Int)
+
+    init() {
+      self = .unspecified
+    }
+
+    init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .unspecified
+      case 1: self = .moved
+      case 2: self = .full
+      case 3: self = .corrupt
+      case 4: self = .failed
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    var rawValue: Int {
+      switch self {
+      case .unspecified: return 0
+      case .moved: return 1
+      case .full: return 2
+      case .corrupt: return 3
+      case .failed: return 4
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [WireTrace.Outcome] = [
+      .unspecified,
+      .moved,
+      .full,
+      .corrupt,
+      .failed,
+    ]
+
+  }
+
+  nonisolated struct Record: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    var link: WireTrace.Link = .unspecified
+
+    var mover: UInt32 = 0
+
+    var sequence: UInt32 = 0
+
+    var layer: UInt32 = 0
+
+    var block: UInt32 = 0
+
+    var bytes: UInt64 = 0
+
+    var beganNs: UInt64 = 0
+
+    var durationNs: UInt64 = 0
+
+    var outcome: WireTrace.Outcome = .unspecified
+
+    var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    init() {}
+  }
+
+  init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "tierd.worker.v1"
@@ -1123,7 +1360,7 @@ nonisolated extension WireTier: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WireClientFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ClientFrame"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}open\0\u{1}extend\0\u{1}reserve\0\u{1}seal\0\u{1}acquire\0\u{1}release\0\u{1}close\0\u{3}statistics_query\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}open\0\u{1}extend\0\u{1}reserve\0\u{1}seal\0\u{1}acquire\0\u{1}release\0\u{1}close\0\u{3}statistics_query\0\u{3}trace_query\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1248,6 +1485,19 @@ nonisolated extension WireClientFrame: SwiftProtobuf.Message, SwiftProtobuf._Mes
           self.body = .statisticsQuery(v)
         }
       }()
+      case 10: try {
+        var v: WireTraceQuery?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .traceQuery(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .traceQuery(v)
+        }
+      }()
       default: break
       }
     }
@@ -1295,6 +1545,10 @@ nonisolated extension WireClientFrame: SwiftProtobuf.Message, SwiftProtobuf._Mes
       guard case .statisticsQuery(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     }()
+    case .traceQuery?: try {
+      guard case .traceQuery(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1309,7 +1563,7 @@ nonisolated extension WireClientFrame: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireServerFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ServerFrame"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}failure\0\u{1}arenas\0\u{1}admitted\0\u{1}queued\0\u{1}refused\0\u{1}extended\0\u{1}reserved\0\u{1}sealed\0\u{1}durable\0\u{1}acquired\0\u{1}ready\0\u{1}lost\0\u{1}closed\0\u{1}violated\0\u{1}statistics\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}failure\0\u{1}arenas\0\u{1}admitted\0\u{1}queued\0\u{1}refused\0\u{1}extended\0\u{1}reserved\0\u{1}sealed\0\u{1}durable\0\u{1}acquired\0\u{1}ready\0\u{1}lost\0\u{1}closed\0\u{1}violated\0\u{1}statistics\0\u{1}trace\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1525,6 +1779,19 @@ nonisolated extension WireServerFrame: SwiftProtobuf.Message, SwiftProtobuf._Mes
           self.body = .statistics(v)
         }
       }()
+      case 17: try {
+        var v: WireTrace?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .trace(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .trace(v)
+        }
+      }()
       default: break
       }
     }
@@ -1599,6 +1866,10 @@ nonisolated extension WireServerFrame: SwiftProtobuf.Message, SwiftProtobuf._Mes
     case .statistics?: try {
       guard case .statistics(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+    }()
+    case .trace?: try {
+      guard case .trace(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
     }()
     case nil: break
     }
@@ -1877,7 +2148,7 @@ nonisolated extension WireBlockRange: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Open"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}element\0\u{3}kv_heads\0\u{3}head_dim\0\u{3}block_tokens\0\u{1}layers\0\u{3}chunk_blocks\0\u{3}total_blocks\0\u{3}staging_slots\0\u{3}ring_slots\0\u{1}ordered\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}element\0\u{3}kv_heads\0\u{3}head_dim\0\u{3}block_tokens\0\u{1}layers\0\u{3}chunk_blocks\0\u{3}total_blocks\0\u{3}staging_slots\0\u{3}ring_slots\0\u{1}ordered\0\u{1}reach\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1896,6 +2167,7 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.stagingSlots) }()
       case 10: try { try decoder.decodeSingularUInt32Field(value: &self.ringSlots) }()
       case 11: try { try decoder.decodeSingularBoolField(value: &self.ordered) }()
+      case 12: try { try decoder.decodeRepeatedMessageField(value: &self.reach) }()
       default: break
       }
     }
@@ -1935,6 +2207,9 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if self.ordered != false {
       try visitor.visitSingularBoolField(value: self.ordered, fieldNumber: 11)
     }
+    if !self.reach.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.reach, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1950,9 +2225,49 @@ nonisolated extension WireOpen: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     if lhs.stagingSlots != rhs.stagingSlots {return false}
     if lhs.ringSlots != rhs.ringSlots {return false}
     if lhs.ordered != rhs.ordered {return false}
+    if lhs.reach != rhs.reach {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
+}
+
+nonisolated extension WireReach: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Reach"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tokens\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.tokens) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.kind != .full {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 1)
+    }
+    if self.tokens != 0 {
+      try visitor.visitSingularUInt32Field(value: self.tokens, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WireReach, rhs: WireReach) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.tokens != rhs.tokens {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireReach.Kind: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0FULL\0\u{1}SLIDING\0\u{1}CHUNKED\0")
 }
 
 nonisolated extension WireExtend: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -2084,6 +2399,25 @@ nonisolated extension WireStatisticsQuery: SwiftProtobuf.Message, SwiftProtobuf.
   }
 
   static func ==(lhs: WireStatisticsQuery, rhs: WireStatisticsQuery) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireTraceQuery: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".TraceQuery"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WireTraceQuery, rhs: WireTraceQuery) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2797,6 +3131,124 @@ nonisolated extension WireStatistics.TierUse: SwiftProtobuf.Message, SwiftProtob
     if lhs.budgetBytes != rhs.budgetBytes {return false}
     if lhs.usedBytes != rhs.usedBytes {return false}
     if lhs.peakBytes != rhs.peakBytes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireTrace: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Trace"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}records\0\u{1}dropped\0\u{1}left\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.records) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.dropped) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.left) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.records.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.records, fieldNumber: 1)
+    }
+    if self.dropped != 0 {
+      try visitor.visitSingularUInt64Field(value: self.dropped, fieldNumber: 2)
+    }
+    if self.left != 0 {
+      try visitor.visitSingularUInt64Field(value: self.left, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WireTrace, rhs: WireTrace) -> Bool {
+    if lhs.records != rhs.records {return false}
+    if lhs.dropped != rhs.dropped {return false}
+    if lhs.left != rhs.left {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireTrace.Link: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0LINK_UNSPECIFIED\0\u{1}WORKER_TO_DEVICE\0\u{1}WORKER_TO_HOST\0\u{1}DEVICE_TO_HOST\0\u{1}HOST_TO_DEVICE\0\u{1}HOST_TO_DISK\0\u{1}DISK_TO_HOST\0\u{1}STATISTICS\0")
+}
+
+nonisolated extension WireTrace.Outcome: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0OUTCOME_UNSPECIFIED\0\u{1}MOVED\0\u{1}FULL\0\u{1}CORRUPT\0\u{1}FAILED\0")
+}
+
+nonisolated extension WireTrace.Record: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = WireTrace.protoMessageName + ".Record"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}link\0\u{1}mover\0\u{1}sequence\0\u{1}layer\0\u{1}block\0\u{1}bytes\0\u{3}began_ns\0\u{3}duration_ns\0\u{1}outcome\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.link) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.mover) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.sequence) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.layer) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.block) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.beganNs) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.durationNs) }()
+      case 9: try { try decoder.decodeSingularEnumField(value: &self.outcome) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.link != .unspecified {
+      try visitor.visitSingularEnumField(value: self.link, fieldNumber: 1)
+    }
+    if self.mover != 0 {
+      try visitor.visitSingularUInt32Field(value: self.mover, fieldNumber: 2)
+    }
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt32Field(value: self.sequence, fieldNumber: 3)
+    }
+    if self.layer != 0 {
+      try visitor.visitSingularUInt32Field(value: self.layer, fieldNumber: 4)
+    }
+    if self.block != 0 {
+      try visitor.visitSingularUInt32Field(value: self.block, fieldNumber: 5)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 6)
+    }
+    if self.beganNs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.beganNs, fieldNumber: 7)
+    }
+    if self.durationNs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.durationNs, fieldNumber: 8)
+    }
+    if self.outcome != .unspecified {
+      try visitor.visitSingularEnumField(value: self.outcome, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WireTrace.Record, rhs: WireTrace.Record) -> Bool {
+    if lhs.link != rhs.link {return false}
+    if lhs.mover != rhs.mover {return false}
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.layer != rhs.layer {return false}
+    if lhs.block != rhs.block {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.beganNs != rhs.beganNs {return false}
+    if lhs.durationNs != rhs.durationNs {return false}
+    if lhs.outcome != rhs.outcome {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

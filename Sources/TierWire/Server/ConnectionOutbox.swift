@@ -79,11 +79,14 @@ final class ConnectionOutbox: ReplyOutbox {
     }
   }
 
-  func answer(_ statistics: StoreStatistics) {
+  func answer(_ statistics: StoreStatistics) { answer(.statistics(statistics), "statistics") }
+  func answer(_ trace: MoveTrace) { answer(.trace(trace), "trace") }
+
+  private func answer(_ message: ServerMessage, _ what: StaticString) {
     do throws(FrameError) {
-      enqueue(try ServerMessage.statistics(statistics).frames().map { OutgoingFrame(bytes: $0) }, last: false)
+      enqueue(try message.frames().map { OutgoingFrame(bytes: $0) }, last: false)
     } catch {
-      fail(Failure(.unavailable, "the store's statistics do not fit the protocol: \(error.message)"))
+      fail(Failure(.unavailable, "the store's \(what) does not fit the protocol: \(error.message)"))
     }
   }
 

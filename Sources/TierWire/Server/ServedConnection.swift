@@ -37,7 +37,7 @@ struct ServedConnection: Sendable {
     }
     do throws(FrameError) {
       outbox.open(with: try ServerMessage.welcome(Welcome(version: version, store: store)).frames()[0])
-      serve(session, outbox, buffer)
+      serve(session, outbox, buffer, version)
     } catch {
       outbox.fail(Failure(.unavailable, error.message))
     }
@@ -48,7 +48,9 @@ struct ServedConnection: Sendable {
 
   private var name: String { "worker pid \(pid) uid \(uid)" }
 
-  private func serve(_ session: any HostedSession, _ outbox: ConnectionOutbox, _ buffer: FrameBuffer) {
+  private func serve(
+    _ session: any HostedSession, _ outbox: ConnectionOutbox, _ buffer: FrameBuffer, _ version: UInt32
+  ) {
     var spin = ReceiveSpin()
     while true {
       switch socket.receive(into: buffer, spin: &spin) {
@@ -60,7 +62,7 @@ struct ServedConnection: Sendable {
           outbox.fail(Failure(.malformed, FrameError.descriptors("a worker sends none").message))
           continue
         }
-        handle(buffer.frame(size), session, outbox)
+        handle(buffer.frame(size), session, outbox, version)
       case .oversized: outbox.fail(Failure(.malformed, FrameError.tooLarge.message))
       case .tooManyDescriptors:
         outbox.fail(Failure(.malformed, FrameError.descriptors("a worker sends none").message))
@@ -71,11 +73,18 @@ struct ServedConnection: Sendable {
     }
   }
 
-  private func handle(_ frame: UnsafeRawBufferPointer, _ session: any HostedSession, _ outbox: ConnectionOutbox) {
+  private func handle(
+    _ frame: UnsafeRawBufferPointer, _ session: any HostedSession, _ outbox: ConnectionOutbox, _ version: UInt32
+  ) {
     do throws(FrameError) {
       switch try ClientMessage(frame: frame) {
+      case .request(.open(let plan)) where !plan.reach.isEmpty && version < ProtocolVersion.reach:
+        throw FrameError.malformed("version \(version) has no reach of layers")
       case .request(let request): session.handle(request)
       case .statisticsQuery: outbox.answer(session.statistics())
+      case .traceQuery:
+        guard version >= ProtocolVersion.traces else { throw FrameError.malformed("version \(version) has no traces") }
+        outbox.answer(session.takeTrace())
       case .hello: throw FrameError.malformed("a second hello")
       }
     } catch {

@@ -23,6 +23,8 @@ struct Figure: Codable, Sendable {
     /// Of a hundred: differences of percentages.
     case points = "points"
     case bytes
+    /// Of text, whose logits were looked at.
+    case positions
   }
 
   /// What the value should be at most, or at least.

@@ -27,12 +27,17 @@ struct WeightsGroup: BenchmarkGroup {
       bench.progress.show("pair \(pair) of \(pairs): all resident")
       resident.append(try read(bench, prompt, ["--weights", "private"]))
     }
-    let answers = Set((managed + resident).map { $0.report.tokenIds ?? [] })
-    guard answers.count == 1, answers.first?.isEmpty == false else {
-      throw BenchFault.failed("the answers differ between managed and private weights")
+    let digests = Set((managed + resident).map(\.report.logitsSha256))
+    let answers = Set((managed + resident).map { $0.report.tokenIds?.count })
+    guard digests.count == 1, digests.first != .some(nil), answers.count == 1, let answered = answers.first ?? nil
+    else {
+      throw BenchFault.failed("the logits differ between managed and private weights")
     }
     let budgets = Double((Self.deviceMiB + Self.hostMiB) << 20)
     return [
+      Figure(
+        "identical_logits_positions", "positions whose logits are the same bits, managed and all resident", .positions,
+        value: Double(answered), target: .atLeast(1)),
       .median(
         "rss_beyond_budgets_bytes", "peak RSS of store and worker in one process, beyond both budgets", .bytes,
         of: managed.map { Double($0.report.peakRssBytes) - budgets }, target: .atMost(Double(160 << 20))),

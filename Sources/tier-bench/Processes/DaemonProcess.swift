@@ -9,6 +9,8 @@ final class DaemonProcess {
     var deviceBytes = 1 << 30
     var hostBytes = 1 << 30
     var diskBytes = 0
+    /// Further flags of tierd.
+    var flags: [String] = []
   }
 
   let socketPath: String
@@ -41,7 +43,29 @@ final class DaemonProcess {
         "--runtime-dir", place + "/run", "--state-dir", place + "/state", "--device", "emulated", "--device-budget",
         "\(budgets.deviceBytes)", "--host-budget", "\(budgets.hostBytes)", "--disk-budget", "\(budgets.diskBytes)",
         "--log-level", "warning",
-      ], outputPath: place + "/out", errorPath: place + "/err")
+      ] + budgets.flags, outputPath: place + "/out", errorPath: place + "/err")
+  }
+
+  /// What the store has counted since it started.
+  func statistics() throws(BenchFault) -> StoreStatistics {
+    do throws(ResidencyError) {
+      let client = try WorkerClient.connect(path: socketPath, name: "tier-bench", timeoutMs: 5000)
+      defer { client.end() }
+      return try client.statistics()
+    } catch {
+      throw .failed(error.message)
+    }
+  }
+
+  /// What tierctl prints.
+  func control(_ arguments: [String]) throws(BenchFault) -> Data {
+    let output = place + "/control.out"
+    let process = try Subprocess(
+      try bench.program("tierctl"), ["--socket", place + "/run/control.sock", "--json"] + arguments, outputPath: output,
+      errorPath: place + "/control.err")
+    let ending = process.wait(limitS: 60)
+    guard ending == .exited(0) else { throw process.fault(ending) }
+    return FileManager.default.contents(atPath: output) ?? Data()
   }
 
   deinit {

@@ -6,9 +6,9 @@ struct Stopwatch {
 
   var seconds: Double { Double(Self.nowNs() - startNs) * 1e-9 }
 
-  static func nowNs() -> Int64 {
+  static func nowNs(_ clock: clockid_t = CLOCK_MONOTONIC) -> Int64 {
     var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
+    clock_gettime(clock, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 }

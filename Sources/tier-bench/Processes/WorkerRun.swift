@@ -24,6 +24,8 @@ struct WorkerRun {
     let peakRssBytes: Int
     /// Of `run`.
     let tokenIds: [Int]?
+    let logitsSha256: String?
+    let recomputedBlocks: Int
     let tiers: Tiers
   }
 

@@ -25,12 +25,15 @@ final class Daemon {
   private static let startSeconds = 10.0
   private static let stopSeconds = 15.0
 
-  init(_ name: String = "daemon", _ budgets: Budgets = .ample, in home: Workspace) throws {
+  /// - Parameter flags: further ones.
+  init(
+    _ name: String = "daemon", _ budgets: Budgets = .ample, _ flags: [String] = [], in home: Workspace
+  ) throws {
     self.home = home
     let runtime = home.path + "/" + name + "/run"
     workerSocket = runtime + "/worker.sock"
     controlSocket = runtime + "/control.sock"
-    process = try Self.start(name, Self.flags(budgets), in: home)
+    process = try Self.start(name, Self.flags(budgets) + flags, in: home)
     let isReady = try eventually(seconds: Self.startSeconds) {
       guard process.isRunning else { throw NotReady(description: "tierd ended at its start: \(process.error)") }
       return try access(workerSocket, F_OK) == 0 && access(controlSocket, F_OK) == 0

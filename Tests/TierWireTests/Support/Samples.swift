@@ -49,11 +49,15 @@ enum Samples {
     let layout = BlockLayout(
       element: ElementType.allCases.randomElement(using: &r)!, kvHeads: Int.random(in: 1...16, using: &r),
       headDim: Int.random(in: 1...256, using: &r), blockTokens: Int.random(in: 1...512, using: &r))!
+    func reach(_ r: inout Seeded) -> LayerReach {
+      let tokens = r.number(upTo: Int(Int32.max))
+      return [.full, .sliding(tokens: tokens), .chunked(tokens: tokens)].randomElement(using: &r)!
+    }
     return SequencePlan(
       sequence: sequence(&r), layout: layout, layers: r.number(upTo: SequencePlan.maxLayers),
       chunkBlocks: r.number(upTo: SequencePlan.maxBlocks), totalBlocks: r.number(upTo: SequencePlan.maxBlocks),
       stagingSlots: r.number(upTo: SequencePlan.maxStagingSlots), ringSlots: r.number(upTo: SequencePlan.maxBlocks),
-      ordered: Bool.random(using: &r))
+      ordered: Bool.random(using: &r), reach: (0..<Int.random(in: 0...3, using: &r)).map { _ in reach(&r) })
   }
 
   static let requestKinds = 7
@@ -163,6 +167,23 @@ enum Samples {
     return s
   }
 
+  static func trace(_ r: inout Seeded) -> MoveTrace {
+    let count = Int.random(in: 0...8, using: &r)
+    return MoveTrace(
+      records: (0..<count).map { _ in record(&r) }, dropped: r.number(upTo: .max), left: r.number(upTo: .max))
+  }
+
+  static func record(_ r: inout Seeded) -> TraceRecord {
+    let began = UInt64(r.number(upTo: .max))
+    guard Int.random(in: 0..<8, using: &r) > 0 else { return .statistics(atNs: began) }
+    return .move(
+      TracedMove(
+        link: MoveLink.allCases.randomElement(using: &r)!, mover: r.number(upTo: TracedMove.maxMovers - 1),
+        sequence: sequence(&r), layer: layer(&r), block: r.number(upTo: SequencePlan.maxBlocks - 1),
+        bytes: r.number(upTo: BlockLayout.maxSlotBytes), beganNs: began, endedNs: began + UInt64(r.number(upTo: .max)),
+        outcome: TracedOutcome.allCases.randomElement(using: &r)!))
+  }
+
   static func arena(_ r: inout Seeded) -> ArenaDescription {
     let role = ArenaAnnouncement.Role.allCases.randomElement(using: &r)!
     return ArenaDescription(
@@ -172,22 +193,24 @@ enum Samples {
   }
 
   static func clientMessage(_ r: inout Seeded) -> ClientMessage {
-    switch Int.random(in: 0..<(requestKinds + 2), using: &r) {
+    switch Int.random(in: 0..<(requestKinds + 3), using: &r) {
     case 0:
       let min = UInt32.random(in: 1...5, using: &r)
       return .hello(Hello(minVersion: min, maxVersion: min + 3, clientName: "worker \(r.number(upTo: 99)) ✓"))
     case 1: return .statisticsQuery
-    case let kind: return .request(request(kind - 2, &r))
+    case 2: return .traceQuery
+    case let kind: return .request(request(kind - 3, &r))
     }
   }
 
   static func serverMessage(_ r: inout Seeded) -> ServerMessage {
-    switch Int.random(in: 0..<(replyKinds + 4), using: &r) {
+    switch Int.random(in: 0..<(replyKinds + 5), using: &r) {
     case 0: .welcome(Welcome(version: 1, store: StoreInstance(high: r.next(), low: r.next())))
     case 1: .failure(Failure(Failure.Kind.allCases.randomElement(using: &r)!, "why \(r.number(upTo: 99))"))
     case 2: .arenas((0..<Int.random(in: 1...16, using: &r)).map { _ in arena(&r) })
     case 3: .statistics(statistics(&r))
-    case let kind: .replies([reply(kind - 4, &r)])
+    case 4: .trace(trace(&r))
+    case let kind: .replies([reply(kind - 5, &r)])
     }
   }
 }

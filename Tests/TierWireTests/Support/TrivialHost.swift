@@ -69,6 +69,8 @@ private final class TrivialSession: HostedSession {
     return statistics
   }
 
+  func takeTrace() -> MoveTrace { MoveTrace(records: [.statistics(atNs: 42)], dropped: 3, left: 0) }
+
   func disconnect() { host.disconnects.add(1, ordering: .releasing) }
 }
 
