@@ -71,7 +71,7 @@ run_worker() {
   local place=$scratch/$1
   shift
   "$bin/tier-worker" run --socket "$place/run/worker.sock" --model "$model" --prompt-file "$scratch/prompt.txt" \
-    --prefill-chunk-size 512 --ordered --max-new-tokens "$new_tokens" "$@" </dev/null &
+    --weights private --prefill-chunk-size 512 --ordered --max-new-tokens "$new_tokens" "$@" </dev/null &
   worker=$!
   local status=0
   wait "$worker" || status=$?

@@ -62,7 +62,7 @@ struct Reader {
     return ChunkSize(
       .init(
         model: shape, contextTokens: tokens, blockTokens: layout.blockTokens, computeBytes: compute, hostBytes: host,
-        streamsWeights: try options.managesWeights() && shape.weightBytes > compute)
+        streamsWeights: options.weights != .private && shape.weightBytes > compute)
     ).tokens
   }
 
@@ -92,20 +92,43 @@ struct Reader {
     defer { bar.clear() }
     let (config, source) = (checkpoint.config, checkpoint.weights)
     let progress = { (done: Int, of: Int) in bar.show(done, of: of, note: "layers") }
-    let weights: LlamaWeights
-    if try options.managesWeights() {
-      let (layers, head) = (try store.newSession(), try store.newSession())
-      for session in [layers, head] { try trace?.follow(session, "weights") }
-      weights = try LlamaWeights(
-        config: config, source: source, compute: compute, fingerprint: fingerprint, sessions: (layers, head),
+    let weights =
+      try manage(store, compute, trace, progress)
+      ?? LlamaWeights(config: config, source: source, compute: compute, progress: progress)
+    if let trace { weights.observe(trace) }
+    return Transformer(weights: weights, compute: compute, layout: layout, maxTokens: kv.options.chunkTokens)
+  }
+
+  /// The weights in the store; nil where they are to be private, or `auto` finds no room.
+  private func manage(
+    _ store: Store, _ compute: Compute, _ trace: RunTrace?, _ progress: (_ done: Int, _ of: Int) -> Void
+  ) throws -> LlamaWeights? {
+    guard options.weights != .private else { return nil }
+    let sessions = (layers: try store.newSession(), head: try store.newSession())
+    do {
+      for session in [sessions.layers, sessions.head] { try trace?.follow(session, "weights") }
+      return try LlamaWeights(
+        config: checkpoint.config, source: checkpoint.weights, compute: compute, fingerprint: fingerprint,
+        sessions: sessions, mayWait: options.weights == .managed,
         progress: { done, of in
           progress(done, of)
           trace?.gather()
         })
-    } else {
-      weights = try LlamaWeights(config: config, source: source, compute: compute, progress: progress)
+    } catch let error as KVError {
+      guard options.weights == .auto, error.leavesWeightsPrivate else { throw error }
+      store.endOthers()
+      Terminal.error("the weights stay in this process: \(error.message)\n")
+      return nil
     }
-    if let trace { weights.observe(trace) }
-    return Transformer(weights: weights, compute: compute, layout: layout, maxTokens: kv.options.chunkTokens)
+  }
+}
+
+extension KVError {
+  /// Nothing is wrong but that the store has no place for weights.
+  fileprivate var leavesWeightsPrivate: Bool {
+    switch self {
+    case .noRoom, .refused: true
+    default: false
+    }
   }
 }

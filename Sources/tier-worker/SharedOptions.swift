@@ -45,9 +45,9 @@ struct SharedOptions: ParsableArguments {
 
   @Option(
     help: .init(
-      "Where the weights are: managed, in the store under its budgets, or private, in this process.",
-      valueName: "private|managed"))
-  var weights = "private"
+      "Where the weights are: managed, in the store under its budgets; private, in this process; auto, managed where the store has room.",
+      valueName: "auto|managed|private"))
+  var weights = WeightsPlace.auto
 
   @Option(help: .init("Threads to compute on (default: one per processor).", valueName: "threads"))
   var threads: Int?
@@ -71,13 +71,6 @@ struct SharedOptions: ParsableArguments {
     return tokens
   }
 
-  func managesWeights() throws -> Bool {
-    guard ["private", "managed"].contains(weights) else {
-      throw WorkerFault.usage("--weights \(weights): private and managed are possible")
-    }
-    return weights == "managed"
-  }
-
   func computeType() throws -> ComputeType {
     guard let type = ComputeType(rawValue: dtype) else {
       throw WorkerFault.usage("--dtype \(dtype): f32 and bf16 are possible")
@@ -91,4 +84,11 @@ struct SharedOptions: ParsableArguments {
     }
     return bytes
   }
+}
+
+/// Where a model's weights are.
+enum WeightsPlace: String, ExpressibleByArgument, CaseIterable {
+  case auto
+  case managed
+  case `private`
 }

@@ -35,13 +35,19 @@ final class Store {
     return session
   }
 
+  /// Ends what `newSession` gave.
+  func endOthers() {
+    for other in others { other.end() }
+    others = []
+  }
+
   /// What the store is called in a trace.
   var processName: String {
     if let client = session as? WorkerClient { "tierd \(client.daemonPID)" } else { "store, in the worker's process" }
   }
 
   func close() {
-    for other in others { other.end() }
+    endOthers()
     session.end()
     engine?.stop()
   }

@@ -43,7 +43,7 @@ struct WorkerFault: Error {
 
   private static func code(_ error: KVError) -> Int32 {
     switch error {
-    case .refused(.queueFull), .refused(.draining), .stalled, .lost: 75
+    case .noRoom, .refused(.queueFull), .refused(.draining), .stalled, .lost: 75
     case .refused, .full: 78
     case .badLayout: 64
     case .residency(let error): code(error)

@@ -34,4 +34,22 @@ import Testing
     let born = try daemon.status().moves.filter { $0.from == "worker" }.reduce(0) { $0 + $1.blocks }
     #expect(born == 30 + 7 + 120)
   }
+
+  @Test("By default weights are in the store where it has room, else in the worker, which says so")
+  func auto() throws {
+    let roomy = try Daemon("roomy", .init(device: "48MiB", host: "64MiB"), in: home)
+    #expect(try Evaluation(run.start(.daemon(roomy), ["--weights", "auto"], in: home)).isIdentical(to: run.result))
+    let born = try roomy.status().moves.filter { $0.from == "worker" }.reduce(0) { $0 + $1.blocks }
+    #expect(born > 120, "weights were sealed, not KV alone")
+
+    // Room for the KV's least, not for two layers of weights beside it.
+    let tight = try Daemon("tight", .init(device: "12MiB", host: "16MiB"), in: home)
+    let worker = try run.start(.daemon(tight), ["--weights", "auto"], in: home)
+    let outcome = try worker.wait(seconds: Worker.seconds)
+    try #require(outcome.ending == .exited(0), "\(outcome.error)")
+    #expect(outcome.error.contains("the weights stay in this process: "))
+    let strict = try run.start(.daemon(tight), ["--weights", "managed"], in: home).wait(seconds: Worker.seconds)
+    #expect(strict.ending == .exited(78))
+    #expect(strict.error.contains("device budget"))
+  }
 }

@@ -4,6 +4,8 @@ public import TierCore
 public enum KVError: Error, Sendable, Hashable {
   /// The store refused the sequence.
   case refused(Refusal)
+  /// The store has no room for it beside the sequences that are open, and it was not to wait.
+  case noRoom
   /// The store says we broke the protocol.
   case violation(Violation)
   /// The store failed or is gone.
@@ -25,6 +27,7 @@ public enum KVError: Error, Sendable, Hashable {
   public var message: String {
     switch self {
     case .refused(let refusal): refusal.message
+    case .noRoom: "the store has no room for it beside the sequences that are open"
     case .violation(let violation): "the store ended the session: \(violation.message)"
     case .residency(let error): error.message
     case .lost(let layer, let blocks):

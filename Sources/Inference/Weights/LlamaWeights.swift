@@ -44,16 +44,17 @@ public struct LlamaWeights: Sendable {
   /// - Parameters:
   ///   - fingerprint: of the model; names the shards.
   ///   - sessions: two of the store, for these weights alone, as long as they are used.
+  ///   - mayWait: for room in the store; else `KVError.noRoom` says that there is none now.
   ///   - progress: told the layers that are in the store, of how many.
   /// - Throws: `ModelFileError`, `ComputeError`, `KVError`.
   public init(
     config: ModelConfig, source: any WeightSource, compute: Compute, fingerprint: ModelFingerprint,
-    sessions: (layers: any ResidencySession, head: any ResidencySession),
+    sessions: (layers: any ResidencySession, head: any ResidencySession), mayWait: Bool = true,
     progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
   ) throws {
     let shards = try LlamaShards(config: config, source: source, compute: compute)
     let managed = try ManagedWeights(
-      shards, file: source, fingerprint: fingerprint, sessions: sessions, compute: compute)
+      shards, file: source, fingerprint: fingerprint, sessions: sessions, mayWait: mayWait, compute: compute)
     try managed.fillAll(progress: progress)
     try self.init(shards, source: source, keeper: managed)
   }

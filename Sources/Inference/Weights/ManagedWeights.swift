@@ -17,10 +17,13 @@ final class ManagedWeights: WeightKeeper, @unchecked Sendable {
   /// Shards that stream to the device at once: the one in use and the next.
   static let ringShards = 2
 
-  /// - Parameter sessions: for the layers, and for the head. Nothing else uses them.
+  /// - Parameters:
+  ///   - sessions: for the layers, and for the head. Nothing else uses them.
+  ///   - mayWait: for room in the store.
   init(
     _ shards: LlamaShards, file: any WeightSource, fingerprint: ModelFingerprint,
-    sessions: (layers: any ResidencySession, head: any ResidencySession), compute: Compute
+    sessions: (layers: any ResidencySession, head: any ResidencySession), mayWait: Bool,
+    compute: Compute
   ) throws {
     self.shards = shards
     self.compute = compute
@@ -32,11 +35,11 @@ final class ManagedWeights: WeightKeeper, @unchecked Sendable {
     layers = try ShardSequence(
       session: sessions.layers, sequence: SequenceID(1), shards: shards.config.layers,
       slotBytes: shards.layer.slotBytes, ids: ids(shards.layer, "layer"),
-      ringSlots: Self.ringShards * shards.layer.partBytes.count)
+      ringSlots: Self.ringShards * shards.layer.partBytes.count, mayWait: mayWait)
     head = try ShardSequence(
       session: sessions.head, sequence: SequenceID(1), shards: shards.head.count,
       slotBytes: shards.head.map(\.layout.slotBytes).max() ?? 0,
-      ids: ids(shards.head[0].layout, "head"), ringSlots: 1)
+      ids: ids(shards.head[0].layout, "head"), ringSlots: 1, mayWait: mayWait)
   }
 
   /// Packs what the store does not hold yet, so that reading need not.

@@ -17,6 +17,7 @@ final class ShardSequence {
   private let ids: [BlockID]
   private var staging = ArenaID(0)
   private var isAdmitted = false
+  private var isQueued = false
   private var named = 0
   private var chunk = 0
   private var latest = -1
@@ -41,8 +42,10 @@ final class ShardSequence {
   ///   - shards: of this kind, used in a cycle.
   ///   - slotBytes: of the largest part.
   ///   - ids: of the parts; the index of a shard is its layer.
+  ///   - mayWait: for other sequences to end, where their memory is needed first.
   init(
-    session: any ResidencySession, sequence: SequenceID, shards: Int, slotBytes: Int, ids: [BlockID], ringSlots: Int
+    session: any ResidencySession, sequence: SequenceID, shards: Int, slotBytes: Int, ids: [BlockID], ringSlots: Int,
+    mayWait: Bool
   ) throws(KVError) {
     guard let layout = BlockLayout.weights(byteCount: slotBytes) else {
       throw .badLayout("a weight shard of \(slotBytes) bytes is more than a slot may have")
@@ -55,7 +58,8 @@ final class ShardSequence {
       sequence: sequence, layout: layout, layers: shards, chunkBlocks: parts, totalBlocks: parts, stagingSlots: parts,
       ringSlots: ringSlots, ordered: true)
     try send(.open(plan))
-    try wait("admission", deadlineMs: Self.admissionDeadlineMs) { $0.isAdmitted }
+    try wait("admission", deadlineMs: Self.admissionDeadlineMs) { $0.isAdmitted || ($0.isQueued && !mayWait) }
+    guard isAdmitted else { throw .noRoom }
     try send(.extend(sequence, blocks: ids))
     try wait("the names of \(parts) weight shards") { $0.named == $0.parts }
   }
@@ -178,7 +182,8 @@ final class ShardSequence {
     case .admitted(_, let arena, _):
       staging = arena
       isAdmitted = true
-    case .queued, .durable: break
+    case .queued: isQueued = true
+    case .durable: break
     case .refused(_, let refusal): throw .refused(refusal)
     case .extended(_, let count, _): named = count
     case .reserved(_, _, let first, let slots):

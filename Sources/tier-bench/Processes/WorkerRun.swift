@@ -41,10 +41,12 @@ struct WorkerRun {
     _ bench: Bench, _ arguments: [String], environment: [String: String] = [:], sharesPrefix: Bool = false
   ) throws(BenchFault) {
     let place = bench.scratch.path
+    // What is measured is the KV, where a group does not ask for weights.
+    let weights = arguments.contains("--weights") ? [] : ["--weights", "private"]
     let watch = Stopwatch()
     let process = try Subprocess(
       try bench.program("tier-worker"),
-      arguments + ["--model", try bench.requireModel(), "--threads", "\(bench.threads)", "--json"],
+      arguments + ["--model", try bench.requireModel(), "--threads", "\(bench.threads)", "--json"] + weights,
       environment: environment, outputPath: place + "/worker.json", errorPath: place + "/worker.err")
     let ending = process.wait(limitS: Self.limitS)
     wallS = watch.seconds

@@ -39,8 +39,8 @@ struct RecommendCommand: ParsableCommand {
   @Option(help: .init("What weights and KV are held in: f32 or bf16.", valueName: "dtype"))
   var dtype = "bf16"
 
-  @Option(help: .init("Whether weights share the budgets: managed or private.", valueName: "private|managed"))
-  var weights = "private"
+  @Option(help: .init("Whether weights share the budgets: managed or private.", valueName: "managed|private"))
+  var weights = "managed"
 
   @Option(help: .init("Look at this chunk instead of the recommended.", valueName: "tokens"))
   var prefillChunkSize: Int?
