@@ -127,13 +127,18 @@ let package = Package(
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests(
       "ControlTests",
-      ["TierCore", "ControlAPI", "ControlClient", "ControlServer", "DaemonConfig", "tierd", "tierctl", logging]),
+      [
+        "TierCore", "ControlAPI", "ControlClient", "ControlServer", "DaemonConfig", "tierd", "tierctl", logging,
+      ]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], exclude: ["Fixtures"], swiftSettings: strict),
     tests("InferenceTests", ["Inference", "ModelFiles", "TierCore"], resources: [.copy("Fixtures")]),
     // The programs are dependencies so that they are there to be started.
     tests(
       "EndToEndTests",
-      ["TierCore", "ControlAPI", "CLinux", "TierTesting", "TierTrace", "TierWire", "tierd", "tierctl", "tier-worker"]),
+      [
+        "TierCore", "ControlAPI", "ControlClient", "CLinux", "TierTesting", "TierTrace", "TierWire", "tierd", "tierctl",
+        "tier-worker",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c17

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int tier_file_open(int directory, const char *name, bool create, bool direct) {
@@ -37,6 +39,20 @@ int tier_file_preallocate(int fd, int64_t bytes) {
     rc = ftruncate(fd, bytes);
   } while (rc != 0 && errno == EINTR);
   return rc == 0 ? 0 : -errno;
+}
+
+// The C library's `struct statx` is older than these fields: they are read from where the kernel's ABI has them.
+enum { STATX_BYTES = 256, DIO_MASK = 0x2000, MASK_AT = 0, MEMORY_AT = 0x98, OFFSET_AT = 0x9c };
+
+int tier_direct_align(int fd, uint32_t *offset, uint32_t *memory) {
+  char status[STATX_BYTES] = {0};
+  uint32_t mask;
+  if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, DIO_MASK, status) != 0) return errno == ENOSYS ? -EOPNOTSUPP : -errno;
+  memcpy(&mask, status + MASK_AT, sizeof mask);
+  if ((mask & DIO_MASK) == 0) return -EOPNOTSUPP;
+  memcpy(offset, status + OFFSET_AT, sizeof *offset);
+  memcpy(memory, status + MEMORY_AT, sizeof *memory);
+  return 0;
 }
 
 int tier_directory_open(const char *path) {

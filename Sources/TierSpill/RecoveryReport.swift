@@ -30,6 +30,9 @@ public struct RecoveryReport: Sendable, Hashable {
   public var duplicates = 0
   /// Ends of segments whose last writes were never made durable: a crash in mid-write.
   public var tornTails = 0
+  /// Stretches that were not durable, with records behind them that verify: batches are written at the same time, and
+  /// the crash came before the write of an earlier one had ended.
+  public var holes = 0
   /// Stretches that had been made durable and no longer verify: flipped bits, misdirected or dropped writes.
   public var damagedRegions = 0
   /// Footers that do not verify where there should be one: the segment is scanned instead.
@@ -50,4 +53,11 @@ public struct RecoveryReport: Sendable, Hashable {
   public var scannedBytes = 0
   public var elapsedMs = 0
   public var setAside: [SetAside] = []
+
+  /// One line for an operator on what did not verify; nil where all did.
+  var damageSummary: String? {
+    guard tornTails + holes + damagedRegions + readErrors > 0 else { return nil }
+    return "the spill was scanned, and its blocks that verify are served: \(tornTails) torn tails and \(holes) holes "
+      + "of writes that a crash cut short, \(damagedRegions) damaged regions, \(readErrors) failed reads"
+  }
 }

@@ -51,7 +51,7 @@ private func openEngine(
         "spill opened",
         metadata: [
           "records": "\(found.records)", "stored": "\(ByteCount.text(found.storedBytes))",
-          "torn_tails": "\(found.tornTails)", "damaged_regions": "\(found.damagedRegions)",
+          "torn_tails": "\(found.tornTails)", "holes": "\(found.holes)", "damaged_regions": "\(found.damagedRegions)",
           "set_aside": "\(found.setAside.count)",
         ])
     }

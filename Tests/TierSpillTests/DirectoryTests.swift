@@ -86,6 +86,33 @@ struct DirectoryTests {
     }
   }
 
+  /// A system call on the directory that does not come back cannot be given up: it is told, and reads go on meanwhile.
+  @Test func aHangingDirectoryIsToldAndReadsGoOn() throws {
+    let disk = SimulatedDisk(seed: 1)
+    var options = SpillOptions()
+    options.segmentBytes = 65536
+    options.deadlineMs = 50
+    options.waitMs = 50
+    let spill = try Spill.open(disk: disk, capBytes: 2 << 20, options: options)
+    spill.start()
+    #expect(eventually { spill.write([TestBlock(1)])[0].isDurable })
+    #expect(eventually { spill.isKeeperIdle })
+    let isHanging = Atomic<Bool>(true)
+    disk.onCreate = { while isHanging.load(ordering: .acquiring) { usleep(1000) } }
+    var next = 2
+    // Until the segments that were there are full, and the next one is asked for.
+    while spill.write([TestBlock(next)])[0].isDurable { next += 1 }
+    #expect(
+      eventually {
+        spill.health
+          == .degraded(.timedOut(operation: "work on the files", file: "simulated", afterMs: 100))
+      })
+    #expect(spill.holds(TestBlock(1)))
+    isHanging.store(false, ordering: .releasing)
+    #expect(eventually { spill.health == .healthy && spill.write([TestBlock(next)])[0].isDurable })
+    spill.close()
+  }
+
   @Test func truncatedFilesAreMisses() throws {
     try withTemporaryDirectory { directory in
       let spill = try opened(directory)

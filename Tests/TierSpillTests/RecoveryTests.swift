@@ -124,6 +124,26 @@ struct RecoveryTests {
     for block in blocks.dropLast() { #expect(spill.holds(block)) }
   }
 
+  /// A batch that came later is durable while an earlier one is still being written.
+  @Test func aHoleIsToldApartAndTheRecordsBehindItAreServed() throws {
+    let disk = SimulatedDisk(seed: 1)
+    let spill = try Spill.open(disk: disk, capBytes: capBytes, options: .small(segmentBytes: 131072))
+    #expect(spill.write([TestBlock(0)])[0].isDurable)
+    var after: SimulatedDisk?
+    disk.faults.slow = 1000
+    disk.interlude = {
+      disk.faults = .none
+      #expect(spill.write([TestBlock(1)])[0].isDurable)
+      after = disk.crashed(seed: 1)
+    }
+    _ = spill.write([TestBlock(2)])
+    let found = try reopened(#require(after))
+    #expect(found.recovery.holes == 1)
+    #expect(found.recovery.tornTails == 0 && found.recovery.damagedRegions == 0)
+    #expect(found.holds(TestBlock(0)) && found.holds(TestBlock(1)))
+    #expect(!found.contains(TestBlock(2).key))
+  }
+
   @Test(arguments: [true, false])
   func aDamagedSegmentHeaderLosesNothing(sealed: Bool) throws {
     let (disk, blocks) = try prepared(9, sealed: sealed)

@@ -16,6 +16,10 @@ int tier_file_open(int directory, const char *name, bool create, bool direct);
 /// nor change metadata. Where the file system cannot allocate ahead, the size alone is set.
 int tier_file_preallocate(int fd, int64_t bytes);
 
+/// What direct I/O on the file asks of offsets and lengths, and of addresses, in bytes; `offset` is 0 where the file
+/// cannot have it. -EOPNOTSUPP where the kernel does not say (before 6.1, or a file system that does not tell).
+int tier_direct_align(int fd, uint32_t *offset, uint32_t *memory);
+
 /// Opens an existing directory for `openat`, never through a symbolic link in its last part. Answers the fd.
 int tier_directory_open(const char *path);
 

@@ -8,7 +8,7 @@ package struct RecordHeader: Sendable, Hashable {
   package var codec: CodecID
   /// Bytes after the header, before padding.
   package var storedBytes: Int
-  /// Header, stored bytes and padding.
+  /// Header, stored bytes and padding: to the unit of direct I/O, and where a write ends to the file system's block.
   package var recordBytes: Int
   /// Counts up over the store's life; a record that moves keeps it.
   package var generation: UInt64
@@ -27,7 +27,7 @@ package struct RecordHeader: Sendable, Hashable {
   static let magic: UInt64 = 0x3143_4552_4c50_5354  // "TSPLREC1"
   static let version: UInt16 = 1
 
-  /// Bytes of file for a record with so many stored bytes.
+  /// Bytes of file for a record with so many stored bytes, at least.
   static func recordBytes(stored: Int, alignBytes: Int) -> Int { (headerBytes + stored).roundedUp(to: alignBytes) }
 
   /// The stored bytes in a whole record.
@@ -82,7 +82,8 @@ package struct RecordHeader: Sendable, Hashable {
     let offset = fields.get(UInt64.self, at: 112)
     let durable = fields.get(UInt64.self, at: 120)
     guard layout.payloadBytes == Int(fields.get(UInt32.self, at: 32)), stored > 0, stored <= layout.payloadBytes,
-      record == recordBytes(stored: stored, alignBytes: alignBytes), record <= limitBytes,
+      record % alignBytes == 0, record <= limitBytes,
+      (0..<mostAlignBytes).contains(record - recordBytes(stored: stored, alignBytes: alignBytes)),
       offset <= UInt64(SegmentSize.saneBytes), durable <= offset
     else { return nil }
     return RecordHeader(

@@ -6,6 +6,7 @@ import Synchronization
 package final class PosixDisk: SpillDisk {
   package let name: String
   package let alignBytes: Int
+  package let blockBytes: Int
   package let isDirect: Bool
   package let engine: any IOEngine
   private let place: Mutex<Place>
@@ -23,7 +24,6 @@ package final class PosixDisk: SpillDisk {
   private var directory: Int32 { place.withLock { $0.directory } }
 
   static let lockName = "lock"
-  private static let probeName = "probe.segment.new"
 
   /// Opens the directory, makes it where it is missing, takes its lock, and finds out whether direct I/O works.
   package init(path: String, options: SpillOptions) throws(SpillError) {
@@ -33,9 +33,10 @@ package final class PosixDisk: SpillDisk {
     let place = try Self.take(path)
     self.name = path
     self.place = Mutex(place)
-    let probed = options.directIO ? Self.probeDirect(place.directory) : nil
-    self.isDirect = probed != nil
-    self.alignBytes = probed ?? RecordHeader.leastAlignBytes
+    let direct = options.directIO ? DirectIO.probe(place.directory) : nil
+    self.isDirect = direct != nil
+    self.alignBytes = direct?.alignBytes ?? RecordHeader.leastAlignBytes
+    self.blockBytes = direct?.blockBytes ?? RecordHeader.leastAlignBytes
     let uring: UringEngine? = options.ioEngine == .threads ? nil : UringEngine()
     if options.ioEngine == .uring, uring == nil {
       place.close()
@@ -174,26 +175,5 @@ extension PosixDisk {
         ? .locked(directory: path) : SpillError.from(operation: "locking", file: path, errno: code)
     }
     return fd
-  }
-
-  /// The unit of direct I/O here, found by doing it: 512 bytes, else a page; nil where neither is accepted. What a file
-  /// system says of itself differs between kernels, what it does is what counts.
-  private static func probeDirect(_ directory: Int32) -> Int? {
-    unlinkat(directory, probeName, 0)
-    let fd = tier_file_open(directory, probeName, true, true)
-    guard fd >= 0 else { return nil }
-    defer {
-      Glibc.close(fd)
-      unlinkat(directory, probeName, 0)
-    }
-    guard let buffer = AlignedBuffer(bytes: 16384) else { return nil }
-    defer { withExtendedLifetime(buffer) {} }
-    buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    for unit in [512, 4096] {
-      // Address and offset both at the unit's odd multiple: what a record in mid-buffer looks like.
-      let address = buffer.bytes.baseAddress! + unit
-      if pwrite(fd, address, unit, unit) == unit, pread(fd, address, unit, unit) == unit { return unit }
-    }
-    return nil
   }
 }

@@ -5,6 +5,9 @@ package protocol SpillDisk: AnyObject, Sendable {
   var name: String { get }
   /// Offsets, lengths and addresses of reads and writes are multiples of this, a power of two.
   var alignBytes: Int { get }
+  /// What a write had better be a multiple of, offset and length: the file system's block, a power of two from
+  /// `alignBytes` up. A direct write that ends inside a block goes alone, after all others on the file.
+  var blockBytes: Int { get }
   /// Whether the page cache is bypassed.
   var isDirect: Bool { get }
   /// What moves the bytes of its files.

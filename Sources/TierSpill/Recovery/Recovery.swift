@@ -137,7 +137,7 @@ enum SpillFileNames {
 extension SpillState {
   /// Publishes what a sealed segment says it holds.
   mutating func adopt(_ entries: [FooterEntry], of segment: Segment, extent: Int) {
-    (segment.writtenExtent, segment.completedExtent, segment.durableExtent) = (extent, extent, extent)
+    (segment.writtenExtent, segment.durableExtent) = (extent, extent)
     for entry in entries { adopt(entry.key, Entry(entry, segment: segment.number)) }
   }
 
@@ -155,14 +155,14 @@ extension SpillState {
   mutating func take(_ scan: SegmentScan.Result, of segment: Segment) -> [BlockKey] {
     unscanned.removeAll { $0 == segment.number }
     segment.isUnscanned = false
-    (segment.writtenExtent, segment.completedExtent) = (scan.extent, scan.extent)
-    segment.durableExtent = scan.durableExtent
+    (segment.writtenExtent, segment.durableExtent) = (scan.extent, scan.durableExtent)
     segment.condemned = scan.failure
     if let failure = scan.failure { writeFault = failure }
     fileBytes -= segment.fileBytes - scan.fileBytes
     segment.fileBytes = scan.fileBytes
     report.scannedBytes += scan.summary.scannedBytes
     report.damagedRegions += scan.summary.damagedRegions
+    report.holes += scan.summary.holes
     report.tornTails += scan.summary.hasTornTail ? 1 : 0
     report.readErrors += scan.summary.readErrors
     nextGeneration = max(nextGeneration, scan.summary.highestGeneration + 1)

@@ -4,6 +4,8 @@ struct SegmentScan {
   let lanes: LanePool
   let deadlineMs: Int
 
+  private static let rewriteBytes = 2 << 20
+
   struct Result {
     var summary: SegmentScanner.Summary
     /// What of it is durable, in order.
@@ -76,9 +78,8 @@ struct SegmentScan {
   ) throws(SpillError) {
     var position = start
     while position < extent {
-      let count = min(ScanWindow.bytes, extent - position)
-      guard try window.bytes(of: segment.file, at: position, count: count, end: extent) != nil else { return }
-      try window.rewrite(of: segment.file, at: position, count: count)
+      let count = min(Self.rewriteBytes, extent - position)
+      try window.rewrite(segment.file, at: position, count: count)
       position += count
     }
   }

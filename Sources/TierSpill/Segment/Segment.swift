@@ -1,7 +1,7 @@
 /// One segment file while it is open. `SpillState`'s lock guards everything that changes.
 ///
-/// Life: created with a header → records appended by one writer at a time → full (nothing is appended any more) → sealed
-/// with a footer → live records moved out, or all forgotten → removed; its bytes count until the last reader has let it
+/// Life: created with a header → records appended, each batch in extents of its own → full (nothing is appended any more)
+/// → sealed with a footer → live records moved out, or all forgotten → removed; its bytes count until the last reader has let it
 /// go. A failed write or sync condemns it: full at once, never sealed, what was durable stays readable until it is moved,
 /// nothing is tried again on it.
 final class Segment: @unchecked Sendable {
@@ -12,12 +12,15 @@ final class Segment: @unchecked Sendable {
 
   /// Size of the file, counted against the cap.
   var fileBytes: Int
-  /// Where the next record goes.
+  /// Where the next record goes. Extents below it are handed out, and may still be being written.
   var writtenExtent: Int
-  /// End of what has been written for certain: what a sync that begins now vouches for.
-  var completedExtent: Int
-  /// End of what is durable.
+  /// End of what is durable without a hole. Records behind it may be durable, too: `syncedWrites` says.
   var durableExtent: Int
+  /// Where the extents start that are being written, lowest first. One whose write failed stays.
+  var openExtents: [Int] = []
+  /// Writes that ended well, counted in the order in which they ended; and how many of them a sync has made durable.
+  var endedWrites = 0
+  var syncedWrites = 0
   var liveBytes = 0
   var liveRecords = 0
   /// Readers using the file.
@@ -45,7 +48,6 @@ final class Segment: @unchecked Sendable {
     self.file = file
     self.fileBytes = fileBytes
     self.writtenExtent = extent
-    self.completedExtent = extent
     self.durableExtent = extent
   }
 

@@ -18,6 +18,8 @@ struct SegmentScanner {
     /// What had been durable when the last of the records was written, by their own word.
     var durableExtent = 0
     var damagedRegions = 0
+    /// Stretches that were not durable, before records that verify.
+    var holes = 0
     var hasTornTail = false
     var readErrors = 0
     var highestGeneration: UInt64 = 0
@@ -37,7 +39,7 @@ struct SegmentScanner {
     var summary = Summary(extent: alignBytes, scannedBytes: fileBytes)
     var gaps: [Gap] = []
     var position = alignBytes
-    window.reset()
+    try window.reset()
     while position + RecordHeader.headerBytes <= fileBytes {
       let sector: UnsafeRawBufferPointer?
       do throws(SpillError) {
@@ -67,6 +69,8 @@ struct SegmentScanner {
       }
       position += header.recordBytes
     }
+    // What was read ahead and not needed ends before the lane is used for something else.
+    try window.reset()
     Self.classify(gaps, &summary)
     return summary
   }
@@ -106,7 +110,9 @@ struct SegmentScanner {
     for gap in gaps {
       if gap.range.lowerBound < summary.durableExtent {
         summary.damagedRegions += 1
-      } else if gap.range.lowerBound < summary.extent || !gap.isZero {
+      } else if gap.range.lowerBound < summary.extent {
+        summary.holes += 1
+      } else if !gap.isZero {
         summary.hasTornTail = true
       }
     }
@@ -118,48 +124,6 @@ struct SegmentScanner {
       any |= bytes.loadUnaligned(fromByteOffset: i, as: UInt64.self)
     }
     return any == 0
-  }
-}
-
-/// A sliding view of a file for a scanner, in a lane's buffer. Grows to the largest record met, which a segment's size
-/// bounds.
-struct ScanWindow: ~Copyable {
-  private let lane: any IOLane
-  private let deadlineMs: Int
-  private var range = 0..<0
-
-  static let bytes = 2 << 20
-
-  init(_ lane: any IOLane, deadlineMs: Int) {
-    self.lane = lane
-    self.deadlineMs = deadlineMs
-  }
-
-  mutating func reset() { range = 0..<0 }
-
-  /// `count` bytes at `offset`, nil where the file ends before. `offset` is aligned.
-  mutating func bytes(
-    of file: any SpillFile, at offset: Int, count: Int, end: Int
-  ) throws(SpillError) -> UnsafeRawBufferPointer? {
-    guard offset + count <= end else { return nil }
-    if offset < range.lowerBound || offset + count > range.upperBound {
-      try lane.reserve(max(Self.bytes, count.roundedUp(to: Self.bytes)))
-      let wanted = min(lane.buffer.count, (end - offset).roundedUp(to: RecordHeader.leastAlignBytes))
-      range = 0..<0
-      let got = try lane.read(0..<wanted, of: file, at: offset, deadlineMs: deadlineMs)
-      range = offset..<offset + got
-      guard got >= count else { return nil }
-    }
-    let start = offset - range.lowerBound
-    return UnsafeRawBufferPointer(rebasing: lane.buffer[start..<start + count])
-  }
-
-  /// Writes what the window holds at its place once more: for a recovered tail.
-  mutating func rewrite(
-    of file: any SpillFile, at offset: Int, count: Int
-  ) throws(SpillError) {
-    let start = offset - range.lowerBound
-    try lane.write(start..<start + count, to: file, at: offset, deadlineMs: deadlineMs)
   }
 }
 

@@ -2,7 +2,8 @@ import Synchronization
 import TierCore
 
 /// One batch on its way to the log's end: records are encoded into one part of the lane's buffer while others are being
-/// written from the other parts. Exists while the appender's lock is held.
+/// written from the other parts. Several batches do so at a time, and take their places at the log's end in turns: a batch
+/// waits neither for another's writes nor for its sync.
 struct AppendRun {
   private let spill: Spill
   private let batch: [BlockWrite]
@@ -22,7 +23,7 @@ struct AppendRun {
 
   /// What one operation moves at most, unless a record is larger.
   private static let partBytes = 1 << 20
-  private static let parts = 8
+  private static let parts = 4
 
   init(_ spill: Spill, batch: [BlockWrite], work: [Int], pins: SegmentPins) {
     self.spill = spill
@@ -31,7 +32,7 @@ struct AppendRun {
     self.pins = pins
     let largest = work.reduce(0) { max($0, spill.worstBytes(batch[$1])) }
     let all = work.reduce(0) { $0 + spill.worstBytes(batch[$1]) }
-    partBytes = max(largest, min(all, Self.partBytes))
+    partBytes = (max(largest, min(all, Self.partBytes)) + spill.disk.blockBytes).roundedUp(to: spill.disk.blockBytes)
     parts = min(Self.parts, max(1, (all + partBytes - 1) / partBytes))
     scratchBytes = work.reduce(0) { max($0, BlockCodec.scratchBytes(batch[$1].layout)) }
   }
@@ -39,13 +40,6 @@ struct AppendRun {
   var bufferBytes: Int { parts * partBytes + scratchBytes }
 
   mutating func play(on lane: any IOLane, _ outcomes: inout [WriteOutcome?]) {
-    var ready: [(part: Int, records: [EncodedRecord])] = []
-    while !rest.isEmpty, ready.count < parts {
-      ready.append((ready.count, encode(into: lane, ready.count, &outcomes)))
-    }
-    spill.appender.lock.lock()
-    defer { spill.appender.lock.unlock() }
-    for (part, records) in ready { place(records, from: part, on: lane, &outcomes) }
     var part = 0
     while !rest.isEmpty, !isOver {
       while !isOver, inFlight.contains(where: { $0.part == part }) || inFlight.count >= IOLimits.depth - 4 {
@@ -57,7 +51,7 @@ struct AppendRun {
       part = (part + 1) % parts
     }
     while !inFlight.isEmpty, !isOver { collect(lane) }
-    finish(&outcomes)
+    if isOver { answerTheRest(&outcomes) }
   }
 
   /// Fills one part of the buffer.
@@ -68,7 +62,8 @@ struct AppendRun {
     let scratch = UnsafeMutableRawBufferPointer(rebasing: buffer[(parts * partBytes)...].prefix(scratchBytes))
     var records: [EncodedRecord] = []
     var offset = part * partBytes
-    let end = offset + partBytes
+    // A block is left for padding.
+    let end = offset + partBytes - spill.disk.blockBytes
     while let i = rest.first, offset + spill.worstBytes(batch[i]) <= end {
       rest.removeFirst()
       guard let record = spill.encode(i, of: batch, into: buffer, at: offset, scratch: scratch) else {
@@ -88,21 +83,16 @@ struct AppendRun {
   ) {
     var left = records[...]
     if let verdict { for record in left { outcomes[record.block] = verdict } }
-    while verdict == nil, let first = left.first, !isOver {
+    while verdict == nil, !left.isEmpty, !isOver {
+      while !isOver, inFlight.count >= IOLimits.depth { collect(lane) }
+      if isOver { break }
       do throws(SpillError) {
-        guard let segment = try spill.segmentWithRoom(first.header.recordBytes) else {
+        guard let (piece, range) = try takePlace(left, in: lane.buffer) else {
           stop(.full, left, &outcomes)
           return
         }
-        while !isOver, inFlight.count >= IOLimits.depth { collect(lane) }
-        if isOver { break }
-        let (piece, range, offset) = spill.stamp(left, for: segment, in: lane.buffer, renewing: true)
-        spill.state.withLock { _ in
-          pins.add(segment)
-          segment.writers += 1
-        }
         let tag = (0..<IOLimits.depth).first { tag in !inFlight.contains { $0.tag == tag } } ?? 0
-        lane.submit(.write, segment.file, at: offset, range, tag: tag)
+        lane.submit(.write, piece.segment.file, at: piece.extent.lowerBound, range, tag: tag)
         inFlight.append(
           (tag, pieces.count, part, MonotonicClock.nowNs() + UInt64(spill.options.deadlineMs) * 1_000_000))
         left = left.dropFirst(piece.records.count)
@@ -113,6 +103,22 @@ struct AppendRun {
       }
     }
     for record in left where outcomes[record.block] == nil { outcomes[record.block] = .failed(.closed) }
+  }
+
+  /// The next place at the log's end, for as many of the records as fit one segment. Nil where there is no space.
+  private func takePlace(
+    _ records: ArraySlice<EncodedRecord>, in buffer: UnsafeMutableRawBufferPointer
+  ) throws(SpillError) -> (piece: Piece, range: Range<Int>)? {
+    guard let first = records.first else { return nil }
+    spill.appender.lock.lock()
+    defer { spill.appender.lock.unlock() }
+    while let segment = try spill.segmentWithRoom(first.header.recordBytes) {
+      // Nothing where it was condemned since: the next one is asked for.
+      guard let placed = spill.stamp(records, for: segment, in: buffer, renewing: true) else { continue }
+      spill.state.withLock { _ in pins.add(segment) }
+      return placed
+    }
+    return nil
   }
 
   /// Nothing more of the batch is tried.
@@ -141,13 +147,14 @@ struct AppendRun {
     guard let at = inFlight.firstIndex(where: { $0.tag == ended.tag }) else { return }
     let entry = inFlight.remove(at: at)
     let piece = pieces[entry.piece]
-    let bytes = piece.records.reduce(0) { $0 + $1.header.recordBytes }
     if ended.result < 0 {
       fail(
         entry.piece,
         .from(operation: "writing", file: piece.segment.file.name, errno: Int32(clamping: -ended.result)))
-    } else if ended.result < bytes {
+    } else if ended.result < piece.extent.count {
       fail(entry.piece, .diskFull(file: piece.segment.file.name))
+    } else {
+      spill.didWrite(&pieces[entry.piece])
     }
   }
 
@@ -156,16 +163,10 @@ struct AppendRun {
     spill.condemn(pieces[piece].segment, error)
   }
 
-  /// What is left after operations were given up; and the segments' extents, now that all that was written is there.
-  private func finish(_ outcomes: inout [WriteOutcome?]) {
-    if isOver, let failure = pieces.lazy.compactMap(\.failure).first {
-      for i in rest where outcomes[i] == nil { outcomes[i] = .failed(failure) }
-      for i in outcomes.indices where outcomes[i] == .failed(.closed) { outcomes[i] = .failed(failure) }
-    }
-    spill.state.withLock { _ in
-      for piece in pieces where piece.segment.condemned == nil {
-        piece.segment.completedExtent = max(piece.segment.completedExtent, piece.end)
-      }
-    }
+  /// What is left after operations were given up.
+  private func answerTheRest(_ outcomes: inout [WriteOutcome?]) {
+    guard let failure = pieces.lazy.compactMap(\.failure).first else { return }
+    for i in rest where outcomes[i] == nil { outcomes[i] = .failed(failure) }
+    for i in outcomes.indices where outcomes[i] == .failed(.closed) { outcomes[i] = .failed(failure) }
   }
 }

@@ -5,13 +5,28 @@ import Glibc
 final class Gate: @unchecked Sendable {
   private let condition = Condition()
   private var isTaken = false
+  private var takenNs: UInt64 = 0
 
   func enter(timeoutMs: Int) -> Bool {
     condition.lock()
     defer { condition.unlock() }
     guard condition.wait(timeoutMs: timeoutMs, until: { !isTaken }) else { return false }
     isTaken = true
+    takenNs = MonotonicClock.nowNs()
     return true
+  }
+
+  /// How long whoever is in has been; 0 where nobody is.
+  var heldMs: Int {
+    condition.lock()
+    defer { condition.unlock() }
+    return isTaken ? Int((MonotonicClock.nowNs() - takenNs) / 1_000_000) : 0
+  }
+
+  var isFree: Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    return !isTaken
   }
 
   func leave() {

@@ -2,11 +2,12 @@ import Synchronization
 import TierCore
 
 extension Spill {
-  /// Gives as many of `records` as fit, at least one, their places in the segment, and writes their headers in the
-  /// buffer. Answers them, where they lie in the buffer, and where they go. One caller a segment at a time.
+  /// Gives as many of `records` as fit their places in the segment, and writes their headers in the buffer, in which a
+  /// block is free behind the last. Answers them and where they lie; nil where the segment takes nothing any more. The piece holds the segment's
+  /// `writers` from now on.
   func stamp(
     _ records: ArraySlice<EncodedRecord>, for segment: Segment, in buffer: UnsafeMutableRawBufferPointer, renewing: Bool
-  ) -> (piece: Piece, range: Range<Int>, offset: Int) {
+  ) -> (piece: Piece, range: Range<Int>)? {
     state.withLock { state in
       let start = segment.writtenExtent
       var placed: [EncodedRecord] = []
@@ -24,16 +25,37 @@ extension Spill {
         bytes += record.header.recordBytes
         placed.append(record)
       }
+      guard let from = placed.first?.bufferOffset else { return nil }
+      if placed.count == records.count {
+        let padding = padding(from: start, bytes: bytes, room: segment.room(records: placed.count))
+        UnsafeMutableRawBufferPointer(rebasing: buffer[from + bytes..<from + bytes + padding])
+          .initializeMemory(as: UInt8.self, repeating: 0)
+        placed[placed.count - 1].header.recordBytes += padding
+        bytes += padding
+      }
       for record in placed {
         record.header.encode(
           into: UnsafeMutableRawBufferPointer(
             rebasing: buffer[record.bufferOffset..<record.bufferOffset + RecordHeader.headerBytes]))
         segment.entries.append(FooterEntry(record.header))
       }
-      segment.writtenExtent = start + bytes
-      let from = records.first?.bufferOffset ?? 0
-      return (Piece(segment: segment, end: start + bytes, records: placed), from..<from + bytes, start)
+      segment.writers += 1
+      _ = segment.beginWrite(bytes: bytes)
+      return (Piece(segment: segment, extent: start..<start + bytes, records: placed), from..<from + bytes)
     }
+  }
+
+  /// Zeros after the last record of a write, so that it and the next end at whole blocks of the file system: others are
+  /// not carried out at the same time. Not where they would cost more than a 64th.
+  private func padding(from start: Int, bytes: Int, room: Int) -> Int {
+    let padding = (start + bytes).roundedUp(to: disk.blockBytes) - (start + bytes)
+    return bytes + padding <= room && padding * 64 <= bytes ? padding : 0
+  }
+
+  /// The piece's write has ended well.
+  func didWrite(_ piece: inout Piece) {
+    let (segment, start) = (piece.segment, piece.extent.lowerBound)
+    piece.write = state.withLock { _ in segment.endWrite(at: start) }
   }
 
   /// The segment at the log's end with room for a record: the open one, or the next. Nil where there is no space under
@@ -83,7 +105,7 @@ extension Spill {
   /// Syncs each piece's segment, publishes what is durable, and answers for each record.
   func commitAndPublish(_ pieces: [Piece], _ outcomes: inout [WriteOutcome?]) {
     for piece in pieces {
-      let failure = piece.failure ?? commit(piece.segment, upTo: piece.end)
+      let failure = piece.failure ?? commit(piece)
       state.withLock { state in
         piece.segment.writers -= 1
         for record in piece.records {
@@ -105,12 +127,19 @@ extension Spill {
     state.withLock { $0.retireEmpty() }
   }
 
-  /// Makes the segment durable up to `end`, sharing the sync with whoever wrote before it began. Nil, or why not.
-  func commit(_ segment: Segment, upTo end: Int) -> SpillError? {
+  /// Makes the piece durable. Nil, or why not.
+  func commit(_ piece: Piece) -> SpillError? {
+    guard let write = piece.write else { return .closed }
+    return commit(piece.segment, writes: write)
+  }
+
+  /// Makes the segment's first `writes` to end durable, sharing the sync with all that ended before it began. Nil, or why
+  /// not.
+  func commit(_ segment: Segment, writes: Int) -> SpillError? {
     segment.commitLock.lock()
     defer { segment.commitLock.unlock() }
     let (isDurable, condemned, target) = state.withLock { _ in
-      (segment.durableExtent >= end, segment.condemned, segment.completedExtent)
+      (segment.syncedWrites >= writes, segment.condemned, segment.syncTarget)
     }
     if isDurable { return nil }
     if let condemned { return condemned }
@@ -124,7 +153,7 @@ extension Spill {
       return error
     }
     state.withLock { state in
-      segment.durableExtent = max(segment.durableExtent, target)
+      segment.didSync(target)
       state.counters.syncs += 1
       state.counters.syncLatency.add(ns: MonotonicClock.nowNs() - startNs)
     }

@@ -110,6 +110,7 @@ extension Spill {
         }, isLast
       )
     }
+    if isLast, let summary = recovery.damageSummary { keeper.observer(.notice(summary)) }
     keeper.observer(.recovered(found, isLast: isLast))
     return !isLast
   }

@@ -117,6 +117,8 @@ extension Spill {
 
 /// Live records on their way from one segment to another.
 private struct Moves {
+  /// What one operation moves at most, unless a record is larger.
+  static let bytes = 2 << 20
   var records: [EncodedRecord] = []
   var sources: [Entry] = []
   var usedBytes = 0
@@ -141,7 +143,7 @@ extension Spill {
         var window = ScanWindow(source, deadlineMs: options.deadlineMs)
         let scanner = SegmentScanner(
           file: victim.file, number: number, store: store, alignBytes: victim.header.alignBytes, fileBytes: end)
-        return try lanes.withLane(bytes: ScanWindow.bytes) { target throws(SpillError) in
+        return try lanes.withLane(bytes: Moves.bytes + disk.blockBytes) { target throws(SpillError) in
           let summary = try scanner.scan(through: &window) { header, record throws(SpillError) in
             guard let entry = liveEntry(header, victim), !moves.isFull else { return }
             try collect(header, record, entry, target, &moves)
@@ -175,8 +177,8 @@ extension Spill {
     var header = header
     // The target's alignment may differ from the victim's where the device changed.
     header.recordBytes = RecordHeader.recordBytes(stored: header.storedBytes, alignBytes: disk.alignBytes)
-    if header.recordBytes > lane.buffer.count - moves.usedBytes { try flush(lane, &moves) }
-    try lane.reserve(header.recordBytes)
+    if moves.usedBytes + header.recordBytes > Moves.bytes { try flush(lane, &moves) }
+    try lane.reserve(header.recordBytes + disk.blockBytes)
     let place = lane.bytes(moves.usedBytes..<moves.usedBytes + header.recordBytes)
     let contentBytes = RecordHeader.headerBytes + header.storedBytes
     place.copyMemory(from: UnsafeRawBufferPointer(rebasing: record[..<contentBytes]))
@@ -196,18 +198,19 @@ extension Spill {
         moves.isFull = true
         return
       }
-      let (piece, range, offset) = stamp(rest, for: segment, in: lane.buffer, renewing: false)
-      state.withLock { _ in segment.writers += 1 }
-      var written = piece
+      // Condemned since it was chosen: another one is.
+      guard let (placed, range) = stamp(rest, for: segment, in: lane.buffer, renewing: false) else { continue }
+      var piece = placed
       do throws(SpillError) {
-        try lane.write(range, to: segment.file, at: offset, deadlineMs: options.deadlineMs)
-        state.withLock { _ in segment.completedExtent = piece.end }
+        try lane.write(
+          range, to: segment.file, at: piece.extent.lowerBound, deadlineMs: options.deadlineMs)
+        didWrite(&piece)
       } catch {
         condemn(segment, error)
-        written.failure = error
+        piece.failure = error
       }
-      moves.pieces.append(written)
-      if let failure = written.failure { throw failure }
+      moves.pieces.append(piece)
+      if let failure = piece.failure { throw failure }
       rest = rest.dropFirst(piece.records.count)
     }
   }
@@ -230,7 +233,7 @@ extension Spill {
   private func settle(_ moves: Moves) -> SpillError? {
     var failure: SpillError?
     for piece in moves.pieces {
-      let pieceFailure = piece.failure ?? commit(piece.segment, upTo: piece.end)
+      let pieceFailure = piece.failure ?? commit(piece)
       failure = failure ?? pieceFailure
       state.withLock { state in
         piece.segment.writers -= 1

@@ -78,8 +78,8 @@ extension Spill {
 
   /// Ends a full segment with its footer and gives its unused space back.
   private func seal(_ segment: Segment) {
-    // What the footer names is durable before the footer can be read.
-    if commit(segment, upTo: state.withLock({ _ in segment.writtenExtent })) != nil { return }
+    // What the footer names is durable before the footer can be read. Nobody writes any more (`writers`): all has ended.
+    if commit(segment, writes: state.withLock({ _ in segment.endedWrites })) != nil { return }
     let footer = state.withLock { _ in
       SegmentFooter(
         store: store, segment: segment.number, alignBytes: segment.header.alignBytes, extent: segment.writtenExtent,

@@ -13,8 +13,10 @@ struct EncodedRecord {
 /// Records written to one segment by one operation: published when its sync succeeded. Holds the segment's `writers`.
 struct Piece {
   let segment: Segment
-  let end: Int
-  var records: [EncodedRecord]
+  let extent: Range<Int>
+  let records: [EncodedRecord]
+  /// Once the write has ended well: its number in the segment (`Segment.endWrite`).
+  var write: Int?
   var failure: SpillError?
 }
 
@@ -48,8 +50,10 @@ extension Spill {
     var aliases: [Int: Int] = [:]
     let work = admit(batch, &outcomes, &aliases)
     if !work.isEmpty {
+      appender.enter()
       let pieces = append(work, of: batch, &outcomes)
       commitAndPublish(pieces, &outcomes)
+      appender.leave()
       wakeKeeper()
     }
     for (block, original) in aliases { outcomes[block] = outcomes[original] }
@@ -96,8 +100,7 @@ extension Spill {
     RecordHeader.recordBytes(stored: block.layout.payloadBytes, alignBytes: disk.alignBytes)
   }
 
-  /// Encodes and appends. The appender's lock is held from the first operation to the end of the last: what a later
-  /// batch's sync vouches for has then been written.
+  /// Encodes and appends; answers when all operations have ended.
   private func append(
     _ work: [Int], of batch: [BlockWrite], _ outcomes: inout [WriteOutcome?]
   ) -> [Piece] {

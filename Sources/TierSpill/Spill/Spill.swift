@@ -14,7 +14,7 @@ public final class Spill: Sendable {
   let options: SpillOptions
   let lanes: LanePool
   let state: Mutex<SpillState>
-  /// Held while records are appended: one log, one writer at its end.
+  /// The log's end: one, and one writer at a time takes its place there.
   let appender = Appender()
   /// What the keeper does, one at a time; the end of its own log, for records that move.
   let keeper = Keeper()
@@ -86,17 +86,36 @@ public final class Spill: Sendable {
   /// Blocks forgotten whose death is not on disk yet.
   package var pendingTombstones: Int { state.withLock { $0.tombstones.pending.count } }
 
-  public var health: SpillStatistics.Health { state.withLock { $0.health } }
+  public var health: SpillStatistics.Health {
+    let health = state.withLock { $0.health }
+    guard health == .healthy, let hang else { return health }
+    return .degraded(hang)
+  }
+
+  /// Opening, renaming and removing files, and syncing the directory, are system calls that cannot be given up. Where one
+  /// hangs so does the keeper: it is told by how long its work takes. Reads, and writes while there is a segment, go on.
+  private var hang: SpillError? {
+    guard keeper.gate.heldMs > 2 * options.deadlineMs else { return nil }
+    return .timedOut(operation: "work on the files", file: disk.name, afterMs: 2 * options.deadlineMs)
+  }
 
   public func statistics() -> SpillStatistics {
     let stuck = lanes.stuckOperations
-    return state.withLock { SpillStatistics(of: $0, disk: disk, stuckOperations: stuck) }
+    var statistics = state.withLock { SpillStatistics(of: $0, disk: disk, stuckOperations: stuck) }
+    statistics.health = health
+    return statistics
   }
 
-  /// Ends the spill as a crash does: nothing is sealed, written or removed any more. For tests.
+  /// Whether nobody does the keeper's work just now: in the midst of it, who does would wait for himself.
+  package var isKeeperIdle: Bool { keeper.gate.isFree }
+
+  /// Ends the spill as a crash does: nothing is sealed, written or removed any more. For tests and benchmarks.
   package func abandon() {
     state.withLock { $0.isClosed = true }
     keeper.stop()
+    for segment in state.withLock({ Array($0.segments.values) }) { segment.file.close() }
+    keeper.dropBook()
+    disk.close()
   }
 
   /// Ends the spill: what is open is sealed, the directory's lock released. Later calls answer `closed`. Idempotent.
@@ -109,6 +128,8 @@ public final class Spill: Sendable {
     keeper.stop()
     appender.lock.lock()
     defer { appender.lock.unlock() }
+    // The lock of the directory is not let go while something of ours writes there.
+    appender.waitForBatches(timeoutMs: options.waitMs + options.deadlineMs)
     guard keeper.gate.enter(timeoutMs: options.waitMs) else { return }
     defer { keeper.gate.leave() }
     for segment in [appender.takeSegment(), keeper.takeSegment()] { if let segment { fill(segment) } }
@@ -148,10 +169,29 @@ extension StoredBlock {
   }
 }
 
-/// The end of the log. `lock` guards `segment`.
+/// The end of the log. `lock` is held while a batch is given its place there, not while it is encoded or written.
 final class Appender: @unchecked Sendable {
   let lock = Condition()
+  // Guarded by `lock`.
   var segment: Segment?
+  private var batches = 0
+
+  /// A batch is being written until it leaves.
+  func enter() {
+    lock.lock()
+    batches += 1
+    lock.unlock()
+  }
+
+  func leave() {
+    lock.lock()
+    batches -= 1
+    lock.broadcast()
+    lock.unlock()
+  }
+
+  /// With the lock, which is free meanwhile. No longer than their own deadlines let them take.
+  func waitForBatches(timeoutMs: Int) { _ = lock.wait(timeoutMs: timeoutMs) { batches == 0 } }
 
   func takeSegment() -> Segment? {
     defer { segment = nil }

@@ -38,6 +38,9 @@ extension SimulatedDisk {
     try locked { () throws(SpillError) in
       precondition(offset % alignBytes == 0, "unaligned read")
       try fail(faults.readError, "reading", file)
+      if let unreadable, unreadable.file == file, unreadable.range.overlaps(offset..<offset + count) {
+        throw .io(operation: "reading", file: file, errno: EIO)
+      }
       if strikes(faults.bitRot), node.current.count > offset {
         damages += 1
         let at = offset + random.next(below: min(count, node.current.count - offset))

@@ -44,11 +44,18 @@ package final class SimulatedDisk: SpillDisk, @unchecked Sendable {
 
   package let name = "simulated"
   package let alignBytes: Int
+  package let blockBytes: Int
   package let isDirect = true
   package var engine: any IOEngine { SimulatedEngine(disk: self) }
   package var faults = Faults.none
   /// The most bytes all files took at once, unlinked ones that are still open included.
   package private(set) var peakBytes = 0
+  /// Called when a file is made: a file system that hangs.
+  package var onCreate: (() -> Void)?
+  /// A place that cannot be read.
+  package var unreadable: (file: String, range: Range<Int>)?
+  /// Called while a slow write is under way, once: what happens meanwhile.
+  package var interlude: (() -> Void)?
   /// How often something was damaged without an error.
   package internal(set) var damages = 0
 
@@ -61,7 +68,8 @@ package final class SimulatedDisk: SpillDisk, @unchecked Sendable {
 
   static let sectorBytes = 512
 
-  package init(seed: UInt64, alignBytes: Int = 512) {
+  package init(seed: UInt64, alignBytes: Int = 512, blockBytes: Int? = nil) {
+    self.blockBytes = max(alignBytes, blockBytes ?? alignBytes)
     random = SeededRandom(seed: seed)
     self.alignBytes = alignBytes
   }
@@ -94,7 +102,8 @@ extension SimulatedDisk {
   }
 
   package func create(_ file: String, bytes: Int) throws(SpillError) -> any SpillFile {
-    try locked { () throws(SpillError) in
+    onCreate?()
+    return try locked { () throws(SpillError) in
       try fail(faults.directoryError, "creation", file)
       try fail(faults.noSpace, "allocation", file, ENOSPC)
       guard names[file] == nil else { throw .io(operation: "creation", file: file, errno: EEXIST) }
@@ -194,6 +203,33 @@ extension SimulatedDisk {
     names = durableNames
     unlinked = []
     notePeak()
+  }
+
+  /// The disk as it would be after a power cut at this instant; this one goes on.
+  package func crashed(seed: UInt64) -> SimulatedDisk {
+    let copy = SimulatedDisk(seed: seed, alignBytes: alignBytes, blockBytes: blockBytes)
+    lock.lock()
+    var nodes: [ObjectIdentifier: Node] = [:]
+    func copied(_ node: Node) -> Node {
+      if let known = nodes[ObjectIdentifier(node)] { return known }
+      let new = Node(bytes: 0)
+      (new.durable, new.current, new.pending) = (node.durable, node.current, node.pending)
+      nodes[ObjectIdentifier(node)] = new
+      return new
+    }
+    copy.names = names.mapValues(copied)
+    copy.durableNames = durableNames.mapValues(copied)
+    copy.changes = changes.map { change in
+      switch change {
+      case .create(let name, let node): .create(name, copied(node))
+      case .truncate(let node, let bytes): .truncate(copied(node), bytes)
+      case .rename, .remove: change
+      }
+    }
+    copy.damages = damages
+    lock.unlock()
+    copy.crash()
+    return copy
   }
 
   /// Flips a bit of a file at rest; for tests that aim.

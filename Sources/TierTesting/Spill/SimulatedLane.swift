@@ -46,6 +46,11 @@ private final class SimulatedLane: IOLane {
   func next(untilNs: UInt64) -> IOCompletion? {
     if !ended.isEmpty { return ended.removeFirst() }
     guard !slow.isEmpty else { return nil }
+    // Whoever only asks whether something has ended meanwhile may hold locks.
+    if untilNs > 0, slow.contains(where: { $0.kind == .write }), let interlude = disk.interlude {
+      disk.interlude = nil
+      interlude()
+    }
     // Once an operation has been given up, its lane is only asked now and then whether it has ended.
     if disk.chance(hasGivenUp ? 4 : 2) {
       hasGivenUp = hasGivenUp && slow.count > 1

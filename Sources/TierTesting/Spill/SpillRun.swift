@@ -6,7 +6,9 @@ package import TierSpill
 ///
 /// Half of the runs damage the disk silently: then blocks may be missed, and bytes may not be wrong.
 package struct SpillRun {
-  private struct Expectation {
+  typealias Chosen = (key: Int, version: Int)
+
+  struct Expectation {
     /// The version that must be found; nil where nothing is promised.
     var durable: Int?
     /// Every version ever handed over.
@@ -35,7 +37,7 @@ package struct SpillRun {
   package init(seed: UInt64, damaging: Bool) throws(SpillError) {
     random = SeededRandom(seed: seed &* 0x9e37_79b9 ^ 0x5eed)
     self.damaging = damaging
-    disk = SimulatedDisk(seed: seed, alignBytes: seed % 8 == 7 ? 4096 : 512)
+    disk = SimulatedDisk(seed: seed, alignBytes: seed % 8 == 7 ? 4096 : 512, blockBytes: seed % 4 == 2 ? 4096 : nil)
     options = .small(segmentBytes: 32768 << Int(seed % 2))
     capBytes = options.segmentBytes! * (3 + random.next(below: 6)) + 65536
     var faults = SimulatedDisk.Faults()
@@ -78,15 +80,34 @@ package struct SpillRun {
   }
 
   private mutating func write() {
-    var chosen: [(key: Int, version: Int)] = []
+    let chosen = choose(besides: [])
+    // While a write of this batch is under way another batch comes, is made durable, and the power may be cut.
+    let meanwhile = Meanwhile(
+      batch: random.next(below: 2) == 0 ? choose(besides: chosen) : [], crashSeed: random.next(), expected: expected,
+      attempted: chosen)
+    disk.interlude = { [spill, disk, options, capBytes] in
+      meanwhile.happen(spill, disk, options, capBytes: capBytes)
+    }
+    let outcomes = spill.write(chosen.map { TestBlock($0.key, version: $0.version) })
+    disk.interlude = nil
+    problems += meanwhile.problems
+    note(meanwhile.batch, meanwhile.outcomes)
+    note(chosen, outcomes)
+  }
+
+  private mutating func choose(besides others: [Chosen]) -> [Chosen] {
+    var chosen: [Chosen] = []
     for _ in 0...random.next(below: 6) {
       let key = random.next(below: expected.count)
-      guard !chosen.contains(where: { $0.key == key }) else { continue }
+      guard !(chosen + others).contains(where: { $0.key == key }) else { continue }
       // A second version of a block does not exist in the field; damage could bring the first one back.
       let newest = expected[key].attempted.max() ?? 0
       chosen.append((key, !damaging && random.next(below: 8) == 0 ? newest + 1 : newest))
     }
-    let outcomes = spill.write(chosen.map { TestBlock($0.key, version: $0.version) })
+    return chosen
+  }
+
+  private mutating func note(_ chosen: [Chosen], _ outcomes: [WriteOutcome]) {
     for (block, outcome) in zip(chosen, outcomes) {
       expected[block.key].attempted.insert(block.version)
       if outcome.isDurable {

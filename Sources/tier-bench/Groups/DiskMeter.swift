@@ -52,13 +52,16 @@ final class DiskMeter: @unchecked Sendable {
     // The first turn warms up: buffers are touched, the file system has made its first files.
     var (bareWrites, bareReads, writes, reads, chunks, bareChunks) =
       ([Double](), [Double](), [Double](), [Double](), [Double](), [Double]())
+    var (scans, onDisk) = ([Double](), 0.0)
     for turn in 0...(bench.pairs ?? 5) {
       bench.progress.show("disk, turn \(turn)")
       if turn == 1 {
         (bareWrites, bareReads, writes, reads, chunks, bareChunks) = ([], [], [], [], [], [])
+        scans = []
       }
       bareWrites.append(try Self.io { () throws(SpillError) in try writeBare() })
       let directory = try bench.scratch.directory("spill-\(turn)")
+      let scanDirectory = try bench.scratch.directory("scan-\(turn)")
       defer { ScratchDirectory.remove(directory) }
       try Self.io { () throws(SpillError) in
         let spill = try Spill.open(directory: directory, capBytes: Self.capBytes)
@@ -73,13 +76,23 @@ final class DiskMeter: @unchecked Sendable {
           bareChunks.append(try readBareChunk(chunk))
           chunks.append(readChunk(spill, chunk))
         }
+        onDisk = spill.statistics().ratio
+        scans.append(try scan(scanDirectory))
       }
     }
+    bench.progress.clear()
+    print("spill scan \(FigureTable.number(scans.median, digits: 2)) GB/s")
     let writeLimit = min(encode, bareWrites.median * onDiskRatio)
     let readLimit = min(decode, bareReads.median * onDiskRatio)
     return [
       .median("bare_write_gb_per_s", "bare direct writes of 1 MiB, then a sync", .gigabytesPerSecond, of: bareWrites),
       .median("bare_read_gb_per_s", "bare direct reads of 1 MiB", .gigabytesPerSecond, of: bareReads),
+      Figure(
+        "bf16_file_ratio", "bf16: original bytes to bytes of file, as those blocks were written", .ratio, value: onDisk,
+        target: .atLeast(1.41)),
+      .median(
+        "scan_gb_per_s", "a segment without a footer, scanned and sealed, stored bytes", .gigabytesPerSecond, of: scans,
+        target: .atLeast(1)),
       .median("write_gb_per_s", "blocks written until durable, original bytes", .gigabytesPerSecond, of: writes),
       .median("read_gb_per_s", "blocks read, verified and decoded, original bytes", .gigabytesPerSecond, of: reads),
       Figure(
@@ -157,6 +170,24 @@ final class DiskMeter: @unchecked Sendable {
         guard case .durable = outcome else { preconditionFailure("a block was not written: \(outcome)") }
       }
     }
+  }
+
+  /// GB/s of stored bytes at which a start finds the blocks of one segment that a crash left open: scanned, made durable,
+  /// sealed.
+  private func scan(_ directory: String) throws(SpillError) -> Double {
+    defer { ScratchDirectory.remove(directory) }
+    var options = SpillOptions()
+    options.isBackground = false
+    options.segmentBytes = (sample.bytes + (8 << 20)).roundedUp(to: 4096)
+    let crashed = try Spill.open(directory: directory, capBytes: Self.capBytes, options: options)
+    _ = write(crashed)
+    crashed.abandon()
+    let start = nowNs()
+    let found = try Spill.open(directory: directory, capBytes: Self.capBytes, options: options)
+    let elapsedNs = nowNs() - start
+    defer { found.close() }
+    guard found.recovery.records == sample.blocks.count else { preconditionFailure("a scan finds every block") }
+    return Double(found.recovery.storedBytes) / Double(elapsedNs)
   }
 
   private func warm(_ spill: Spill) {

@@ -1,4 +1,5 @@
 import ControlAPI
+import ControlClient
 import Foundation
 import TierCore
 
@@ -68,6 +69,18 @@ final class Daemon {
   func status() throws -> StatusReply { try reply("status") }
 
   func sessions() throws -> [SessionStatus] { try (reply("sessions") as SessionsReply).sessions }
+
+  /// What a scrape would get.
+  func metrics() throws -> String { try ControlClient(socketPath: controlSocket).text(.metrics) }
+
+  /// `tierctl verify` to its end: its code and what it found.
+  func verify() throws -> (code: Int32, reply: VerificationReply) {
+    let outcome = try control("--json", "verify")
+    guard case .exited(let code) = outcome.ending, !outcome.output.isEmpty else {
+      throw NotReady(description: "tierctl verify: \(outcome.error)")
+    }
+    return (code, try ControlJSON.decode(VerificationReply.self, from: Data(outcome.output.utf8)))
+  }
 
   private func reply<Reply: Decodable>(_ command: String) throws -> Reply {
     let outcome = try control("--json", command)
