@@ -141,7 +141,7 @@ let package = Package(
       "EndToEndTests",
       [
         "TierCore", "ControlAPI", "ControlClient", "CLinux", "TierTesting", "TierTrace", "TierWire", "tierd", "tierctl",
-        "tier-worker",
+        "tier-worker", "tier-stress",
       ]),
   ],
   swiftLanguageModes: [.v6],

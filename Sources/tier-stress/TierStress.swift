@@ -34,9 +34,11 @@ struct TierStress: ParsableCommand {
   @Option(help: .init("Kill -9 tierd so many times during the run.", valueName: "count")) var killDaemon = 0
   @Option(help: .init("Instead: so many hostile conversations.", valueName: "count")) var hostile: Int?
   @Option(
-    help: .init("Of so many reads from disk one returns a flipped bit: blocks are lost, never wrong.", valueName: "reads"))
+    help: .init(
+      "Of so many reads from disk one returns a flipped bit: blocks are lost, never wrong.", valueName: "reads"))
   var damageOneReadIn: Int?
-  @Flag(help: "With --kill-daemon: cut the tail off a segment file now and then; its blocks may be gone, and only they.")
+  @Flag(
+    help: "With --kill-daemon: cut the tail off a segment file now and then; its blocks may be gone, and only they.")
   var cutSegments = false
   @Flag(help: "Print the result as JSON.") var json = false
 
@@ -90,7 +92,8 @@ struct TierStress: ParsableCommand {
     if killWorkers != nil { settings.lingering = 2 }
     let run = try StressRun(
       daemon, settings, profile: profile, budgets: try budgets(of: daemon), workers: workers ?? profile.workers,
-      seconds: minutes.map { $0 * 60 } ?? profile.seconds, daemonKills: killDaemon, cutsIn: cutSegments ? scratch.path + "/state/spill" : nil)
+      seconds: minutes.map { $0 * 60 } ?? profile.seconds, daemonKills: killDaemon,
+      cutsIn: cutSegments ? scratch.path + "/state/spill" : nil)
     return try killWorkers.map { try run.runKills($0) } ?? run.run()
   }
 

@@ -8,7 +8,8 @@ import Testing
   @Test func aFloodIsTenLinesASecondAndACount() {
     let lines = Mutex<[String]>([])
     let nowMs = Mutex<UInt64>(5_000_000)
-    let report = LimitedReport(nowMs: { nowMs.withLock { $0 } }) { line in lines.withLock { $0.append(line) } }
+    let report = LimitedReport(
+      nowMs: { nowMs.withLock { $0 } }, report: { line in lines.withLock { $0.append(line) } })
     for number in 0..<1000 { report("refused \(number)") }
     #expect(lines.withLock { $0 } == (0..<10).map { "refused \($0)" })
     nowMs.withLock { $0 += 1000 }

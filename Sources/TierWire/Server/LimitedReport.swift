@@ -17,7 +17,7 @@ final class LimitedReport: Sendable {
 
   init(
     nowMs: @escaping @Sendable () -> UInt64 = { Deadline.nowNs() / 1_000_000 },
-    _ report: @escaping @Sendable (String) -> Void
+    report: @escaping @Sendable (String) -> Void
   ) {
     self.nowMs = nowMs
     self.report = report

@@ -74,7 +74,7 @@ public final class WorkerServer: Sendable {
       listener.remove()
       throw .system("cannot make a socket pair", cause)
     }
-    let limited = LimitedReport(report)
+    let limited = LimitedReport(report: report)
     let report: @Sendable (String) -> Void = { limited($0) }
     self.listener = listener
     stopping = FrameSocket(owning: wake.0)

@@ -107,7 +107,7 @@ final class HostileRun {
     var random = SeededRandom(seed: seed &+ UInt64(result.sequencesMeanwhile))
     let prompt = StressPrompt(blocks: 6, ofNobodyElse: random.next() >> 2)
     let manner = Manner.plain
-    let report = Report(falsifyOneReadIn: 0, to: STDERR_FILENO)
+    let report = Report(falsifyOneReadIn: 0, isTold: false)
     let plan = manner.plan(prompt, sequence: SequenceID(1))
     let run = SequenceRun(
       client, prompt, plan, manner, report, Promises(layers: plan.layers, blocks: prompt.blocks))

@@ -10,6 +10,8 @@ enum Interruption {
   static func arm() {
     // A child that is gone is found out by its ending.
     signal(SIGPIPE, SIG_IGN)
-    for number in [SIGINT, SIGTERM, SIGHUP] { signal(number) { _ in Interruption.asked.store(true, ordering: .relaxed) } }
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      signal(number) { _ in Interruption.asked.store(true, ordering: .relaxed) }
+    }
   }
 }

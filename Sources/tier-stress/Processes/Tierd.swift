@@ -98,8 +98,9 @@ final class Tierd {
 
   private var lastWords: String {
     guard let log = FileManager.default.contents(atPath: errorPath), !log.isEmpty else { return "it said nothing" }
-    return "it said last: " + String(decoding: log.suffix(2000), as: UTF8.self).split(separator: "\n").suffix(3).joined(
-      separator: " / ")
+    return "it said last: "
+      + String(decoding: log.suffix(2000), as: UTF8.self).split(separator: "\n").suffix(3).joined(
+        separator: " / ")
   }
 }
 

@@ -32,10 +32,12 @@ extension StressRun {
     // A segment file more or less is open at any moment; a worker's connection is not.
     require(
       daemon.end.fds <= daemon.start.fds + Self.segmentFdsMax,
-      "the daemon has \(daemon.end.fds) descriptors open with no worker left, with all of them it were \(daemon.start.fds)")
+      "the daemon has \(daemon.end.fds) descriptors open with no worker left, with all of them it were \(daemon.start.fds)"
+    )
     require(
       daemon.end.threads <= daemon.start.threads,
-      "the daemon has \(daemon.end.threads) threads with no worker left, with all of them it were \(daemon.start.threads)")
+      "the daemon has \(daemon.end.threads) threads with no worker left, with all of them it were \(daemon.start.threads)"
+    )
   }
 
   private static let segmentFdsMax = 8

@@ -89,13 +89,16 @@ final class StressRun {
     let tally = fleet.tally
     progress.show(
       "\(Int(elapsedS)) of \(Int(seconds)) s, \(tally.sequences) sequences, \(tally.bytesVerified >> 20) MiB verified, "
-        + "\(tally.wrongBlocks) wrong, \(tally.lostBlocks) lost, \(result.kills) kills, RSS \(reading.rssBytes >> 20) MiB")
+        + "\(tally.wrongBlocks) wrong, \(tally.lostBlocks) lost, \(result.kills) kills, RSS \(reading.rssBytes >> 20) MiB"
+    )
   }
 
   private func restartDaemon() throws(StressFault) {
     try tierd.kill()
     result.daemonKills += 1
-    if let spill, random.once(in: Self.cutOneIn), try SegmentCut.cut(in: spill, &random) { result.truncatedSegments += 1 }
+    if let spill, random.once(in: Self.cutOneIn), try SegmentCut.cut(in: spill, &random) {
+      result.truncatedSegments += 1
+    }
     try tierd.start()
     // What is flat in one life says nothing of the next.
     samples.removeAll()
@@ -132,6 +135,8 @@ final class StressRun {
   }
 
   private func readDaemon() {
+    // A life too short for a sample has nothing to compare.
+    (result.daemon.start, result.daemon.peak) = (result.daemon.end, result.daemon.end)
     guard let last = samples.last else { return }
     let warm = samples.filter { $0.atS > last.atS / 10 }
     result.daemon.start = warm.first?.reading ?? last.reading

@@ -17,9 +17,10 @@ final class SequenceRun {
   /// A store that answers nothing for as long hangs.
   private static let answerMsMax = 60_000
 
-  init(_ client: WorkerClient, _ prompt: StressPrompt, _ plan: SequencePlan, _ manner: Manner, _ report: Report,
-    _ promises: Promises)
-  {
+  init(
+    _ client: WorkerClient, _ prompt: StressPrompt, _ plan: SequencePlan, _ manner: Manner, _ report: Report,
+    _ promises: Promises
+  ) {
     self.client = client
     self.prompt = prompt
     self.plan = plan
