@@ -83,6 +83,7 @@ struct TierStress: ParsableCommand {
     guard failures.isEmpty else { throw ExitCode(70) }
   }
 
+  private static let diskBytesForRestarts = 8 << 30
   private static let hostileSecondsMax = 3600.0
 
   private func run(_ daemon: Tierd, _ scratch: Scratch) throws -> StressResult {
@@ -104,7 +105,10 @@ struct TierStress: ParsableCommand {
       throw StressFault.missing("\(program) is no program: build tierd, or name it with --tierd")
     }
     let flags = damageOneReadIn.map { ["--test-damage-one-read-in", "\($0)"] } ?? []
-    return try Tierd(program: program, budgets: profile.budgets, place: scratch.path, flags: flags)
+    var budgets = profile.budgets
+    // Room for all that is durable: a full disk forgets, which no restart is to be blamed for.
+    if killDaemon > 0 { budgets.diskBytes = Self.diskBytesForRestarts }
+    return try Tierd(program: program, budgets: budgets, place: scratch.path, flags: flags)
   }
 
   /// Of a daemon that was not started here: what it has now.

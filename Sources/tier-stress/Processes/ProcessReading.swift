@@ -6,6 +6,7 @@ struct ProcessReading: Codable, Equatable {
   /// Resident memory, the tiers' shared memory in it; and of that the process's own.
   var rssBytes = 0
   var ownBytes = 0
+  /// The spill's segment files aside: of those there are as many as the disk's budget makes.
   var fds = 0
   var threads = 0
 
@@ -16,7 +17,10 @@ struct ProcessReading: Codable, Equatable {
     guard let status = FileManager.default.contents(atPath: "/proc/\(pid)/status"),
       let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")
     else { throw .missing("process \(pid) cannot be read: it has ended, or belongs to another user") }
-    fds = names.count
+    fds = names.count { name in
+      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(pid)/fd/\(name)")
+      return target.map { !$0.contains("/spill/") } ?? false
+    }
     for line in String(decoding: status, as: UTF8.self).split(separator: "\n") {
       let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
       guard words.count > 1, let number = Int(words[1]) else { continue }

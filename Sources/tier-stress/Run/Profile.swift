@@ -22,11 +22,12 @@ enum Profile: String, CaseIterable, ExpressibleByArgument {
   /// In blocks of one layer, so that a few sequences together are more than memory holds, and all of them more than the disk.
   var maxBlocks: Int { self == .pressure ? 64 : 40 }
 
+  /// The disk is soon full: what the daemon knows of records grows no further then.
   var budgets: Budgets {
     switch self {
-    case .ci: Budgets(deviceBytes: 12 << 20, hostBytes: 16 << 20, diskBytes: 192 << 20)
-    case .soak: Budgets(deviceBytes: 16 << 20, hostBytes: 24 << 20, diskBytes: 256 << 20)
-    case .pressure: Budgets(deviceBytes: 8 << 20, hostBytes: 12 << 20, diskBytes: 256 << 20)
+    case .ci: Budgets(deviceBytes: 12 << 20, hostBytes: 16 << 20, diskBytes: 64 << 20)
+    case .soak: Budgets(deviceBytes: 16 << 20, hostBytes: 24 << 20, diskBytes: 64 << 20)
+    case .pressure: Budgets(deviceBytes: 8 << 20, hostBytes: 12 << 20, diskBytes: 64 << 20)
     }
   }
 

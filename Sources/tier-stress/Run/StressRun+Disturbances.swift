@@ -48,13 +48,14 @@ extension StressRun {
     switch random.int(0...5) {
     case 0...2: request.deviceBudgetBytes = budgets.deviceBytes / 100 * percent
     case 3...4: request.hostBudgetBytes = budgets.hostBytes / 100 * percent
-    default: request.diskBudgetBytes = budgets.diskBytes / 100 * percent
+    // A disk that grows too small forgets what was durable: a daemon that is killed is to have kept it.
+    default: request.diskBudgetBytes = daemonKills == 0 ? budgets.diskBytes / 100 * percent : budgets.diskBytes
     }
     if try steer(.set, request, as: SetReply.self) != nil { result.budgetChanges += 1 }
   }
 
   private func evict() throws(StressFault) {
-    let request = EvictRequest(what: .unplanned, to: random.once(in: 2) ? .gone : .disk)
+    let request = EvictRequest(what: .unplanned, to: daemonKills == 0 && random.once(in: 2) ? .gone : .disk)
     if try steer(.evict, request, as: EvictReply.self) != nil { result.evictions += 1 }
   }
 

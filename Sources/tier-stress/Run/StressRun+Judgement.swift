@@ -4,7 +4,9 @@ extension StressRun {
   private static let growthBytesMax = 6 << 20
   /// Shorter runs are all warm-up.
   private static let flatAfterSeconds = 60.0
-  static let pauseMsMax = 100.0
+  private static let pauseMsMax = 100.0
+  /// Of fewer the p99 is the worst, which says more of the machine's scheduling than of the daemon.
+  private static let pauseSamplesMin = 200
 
   func judge() {
     require(result.sequences > 0, "no sequence was read to its end")
@@ -17,9 +19,10 @@ extension StressRun {
       result.durableLostByRestart == 0 || result.truncatedSegments > 0,
       "\(result.durableLostByRestart) blocks were on disk for good before the daemon was killed, and not after")
     require(result.leaksAtEnd.isNone, "with no worker left the daemon holds \(result.leaksAtEnd)")
+    let pause = result.pauseAfterKill
     require(
-      result.pauseAfterKill.maxMs <= Self.pauseMsMax,
-      "a killed worker's leases and slots were free only after \(result.pauseAfterKill.maxMs) ms")
+      pause.p99Ms <= Self.pauseMsMax || pause.samples < Self.pauseSamplesMin,
+      "a killed worker's leases and slots were free only after \(pause.p99Ms) ms (p99), at most \(pause.maxMs) ms")
     judgeDaemon()
   }
 
@@ -29,18 +32,20 @@ extension StressRun {
     require(
       result.seconds < Self.flatAfterSeconds || growth <= Self.growthBytesMax,
       "the daemon's own memory grew by \(growth >> 10) KiB from the second quarter of the run to the last")
-    // A segment file more or less is open at any moment; a worker's connection is not.
+    // The control socket answers one connection at a time while this reads.
     require(
-      daemon.end.fds <= daemon.start.fds + Self.segmentFdsMax,
+      daemon.end.fds <= daemon.start.fds + Self.fdsMore,
       "the daemon has \(daemon.end.fds) descriptors open with no worker left, with all of them it were \(daemon.start.fds)"
     )
     require(
-      daemon.end.threads <= daemon.start.threads,
+      daemon.end.threads <= daemon.start.threads + Self.threadsMore,
       "the daemon has \(daemon.end.threads) threads with no worker left, with all of them it were \(daemon.start.threads)"
     )
   }
 
-  private static let segmentFdsMax = 8
+  private static let fdsMore = 2
+  /// Pools make their threads when they first need them.
+  private static let threadsMore = 8
 
   private func require(_ isSo: Bool, _ failure: @autoclosure () -> String) {
     if !isSo { result.failures.append(failure()) }

@@ -17,7 +17,7 @@ final class StressRun {
   private var lifeNs = Clock.nowNs()
   private let progress: ProgressLine
   /// Of the daemon; spread over the run.
-  private let daemonKills: Int
+  let daemonKills: Int
   /// Where a daemon's segments are that is killed, if some are to be cut short then.
   private let spill: String?
 

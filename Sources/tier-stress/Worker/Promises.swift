@@ -1,12 +1,11 @@
+import TierCore
+
 /// What the store has promised of a sequence's blocks, in this life of the daemon and in the one before.
 struct Promises {
   private let layers: Int
   private var held: [Bool]
   private var durable: [Bool]
   private var before: [(held: Bool, durable: Bool)] = []
-  /// Blocks the sequence has read past, and where it was when the daemon went away.
-  var reached = 0
-  private var reachedBefore = 0
 
   init(layers: Int, blocks: Int) {
     self.layers = layers
@@ -18,7 +17,6 @@ struct Promises {
   func afterRestart() -> Promises {
     var next = Promises(layers: layers, blocks: held.count / layers)
     next.before = zip(held, durable).map { (held: $0, durable: $1) }
-    next.reachedBefore = reached
     return next
   }
 
@@ -31,8 +29,8 @@ struct Promises {
     guard !before.isEmpty else { return }
     let promise = before[block * layers + layer]
     before[block * layers + layer] = (false, false)
-    // What a sliding or chunked layer has passed is nobody's any more.
-    guard block >= prompt.model.firstInReach(layer, before: reachedBefore) else { return }
+    // What a sliding or chunked layer has passed is nobody's any more; another reader may have passed it in this life.
+    guard prompt.model.reach.isEmpty || prompt.model.reach[layer] == .full else { return }
     if promise.durable {
       report.tally.durableLostByRestart += 1
     } else if promise.held {

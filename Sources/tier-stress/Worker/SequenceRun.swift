@@ -49,7 +49,6 @@ final class SequenceRun {
       }
       first = own.upperBound
       chunk += 1
-      promises.reached = first
     }
     for round in 0..<manner.rereadings { try reread(chunk + round) }
     try client.send(.close(plan.sequence))

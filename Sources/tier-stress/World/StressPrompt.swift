@@ -16,7 +16,8 @@ struct StressPrompt {
 
   init(seed: UInt64, maxBlocks: Int, _ random: inout SeededRandom) {
     model = StressModel(random.int(0...StressModel.count - 1), seed: seed)
-    root = seed &+ UInt64(model.number) &* Self.roots &+ UInt64(random.int(0...Int(Self.roots) - 1))
+    // Of this seed alone: under another seed the same ids would have other layouts.
+    root = Self.mixed(seed) &+ UInt64(model.number) &* Self.roots &+ UInt64(random.int(0...Int(Self.roots) - 1))
     blocks = random.int(3...max(3, maxBlocks))
     branchAt = random.int(0...blocks)
     // A prompt in three is nobody else's.
@@ -26,9 +27,14 @@ struct StressPrompt {
   /// One that reads everything in every layer, and shares nothing.
   init(blocks: Int, ofNobodyElse seed: UInt64) {
     model = StressModel(0, seed: seed)
-    root = seed
+    root = Self.mixed(seed)
     (branchAt, branch) = (0, 1 << 62 | seed)
     self.blocks = blocks
+  }
+
+  private static func mixed(_ seed: UInt64) -> UInt64 {
+    var random = SeededRandom(seed: seed)
+    return random.next()
   }
 
   /// Equal prefixes have equal ids, as protocol.md's rule has it; to the daemon an id is opaque.
