@@ -65,6 +65,7 @@ extension ResidencyCore {
     lists.remove(handle, tier, in: &directory)
     leaveRing(handle, copy)
     account(-directory[handle].layout.slotBytes, copy.role, on: tier, owner: copy.ringOwner)
+    if copy.state == .resident { emit(.unpublish(copy.slot)) }
     directory[handle][tier] = Copy()
     if tier == computeTier, directory[handle].group == EvictionLists.idle { rememberEviction(handle) }
     var steps: [Pool.Step] = []
@@ -80,6 +81,13 @@ extension ResidencyCore {
       let place = sequence.ring.firstIndex(of: handle)
     else { return }
     sequence.ring.remove(at: place)
+  }
+
+  mutating func publish(_ handle: BlockHandle, on tier: Tier) {
+    let block = directory[handle]
+    emit(
+      .publish(
+        block[tier].slot, generation: block[tier].generation, block.key, block.layout, checksum: block.checksum))
   }
 
   /// Makes a ring or transit copy a kept one.
