@@ -34,9 +34,12 @@ public final class Engine: Sendable {
   public var spill: Spill? { disk.withLock { $0.spill } }
   let scrubber = Scrubber()
   private let disk = Mutex(Disk())
-  private let movers = Mutex<Movers?>(nil)
+  let movers = Mutex<Movers?>(nil)
   private let ticker = Mutex<EngineThread?>(nil)
+  private let caretaker = Mutex<EngineThread?>(nil)
   let adoption = Mutex<EngineThread?>(nil)
+  /// Ticks the core has had.
+  let ticks = Atomic<UInt64>(0)
 
   /// The spill, or why there is none; and what the log was last told.
   private struct Disk {
@@ -162,6 +165,15 @@ public final class Engine: Sendable {
       $0 = EngineThread(name: "ticker") { [self] in
         while !state.withLock({ $0.isStopping }) {
           handle(.tick(nowMs: MonotonicClock.nowMs()))
+          ticks.add(1, ordering: .relaxed)
+          usleep(100_000)
+        }
+      }
+    }
+    // Apart from the ticker: opening a spill on a disk that hangs takes as long as the disk does.
+    caretaker.withLock {
+      $0 = EngineThread(name: "spill-care") { [self] in
+        while !state.withLock({ $0.isStopping }) {
           lookAfterSpill()
           usleep(100_000)
         }
@@ -172,14 +184,10 @@ public final class Engine: Sendable {
   /// Stops all threads, after what they have begun. Sessions must have ended. Idempotent.
   public func stop() {
     state.withLock { $0.isStopping = true }
-    ticker.withLock {
-      $0?.join()
-      $0 = nil
-    }
-    adoption.withLock {
-      $0?.join()
-      $0 = nil
-    }
+    let threads = [
+      ticker.withLock { $0.take() }, caretaker.withLock { $0.take() }, adoption.withLock { $0.take() },
+    ]
+    for thread in threads { thread?.join() }
     let running = movers.withLock { movers in
       defer { movers = nil }
       return movers
