@@ -12,6 +12,10 @@ public struct EngineOptions: Sendable {
   public var needsSpill = false
   /// Speed of the emulated device's link in each direction; nil for as fast as memory is.
   public var linkBytesPerSecond: Int?
+  /// Keeps memory beyond the daemon's life; nil where nobody does.
+  public var memoryKeeper: (any MemoryKeeper)?
+  /// What was kept of an earlier life. The store's to close.
+  public var keptMemory: [KeptDescriptor] = []
   /// For tests: of so many reads from disk one returns other bytes than are there.
   public var damagesOneReadIn: Int?
   /// Told one line about each thing an operator should know.

@@ -40,6 +40,10 @@ public enum Event: Sendable {
   case tick(nowMs: UInt64)
   /// The spill is still looking: what `recovered` brings may come while sessions are at work.
   case recoveryBegan
+  /// The service manager kept an arena of an earlier life. Before the first session, in the order of ids.
+  case arenaFound(FoundArena)
+  /// What one of its held slots was found to hold: nil where that is not to be used.
+  case slotFound(SlotRef, Tier, FoundBlock?)
   /// What the spill found of an earlier life.
   case recovered([DiskRecord])
   /// It has found everything; or who waits has waited long enough.

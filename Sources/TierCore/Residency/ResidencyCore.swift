@@ -98,6 +98,8 @@ public struct ResidencyCore {
     case .drain(let on): drain(on)
     case .tick(let ms): tick(ms)
     case .recoveryBegan: recovery = Recovery()
+    case .arenaFound(let arena): adopt(arena)
+    case .slotFound(let slot, let tier, let block): adopt(block, in: slot, on: tier)
     case .recovered(let records): recover(records)
     case .recoveryEnded: endRecovery()
     case .recordLost(let key): loseRecord(key)

@@ -11,6 +11,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
   public var steps: Int
   /// Where the daemon is started anew in mid-run, in one seed of three that has a disk; 0 never.
   public var restartAtStep: Int { seed % 3 == 0 && diskSlots > 0 ? steps / 2 : 0 }
+  /// Whether the memory outlives that.
+  public var restartKeepsMemory: Bool { seed / 3 % 2 == 0 }
   /// One in this many; 0 never.
   public var faults: Faults
 
