@@ -19,6 +19,7 @@ MODEL := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 VENV := .build/venv
 PACKAGES := liblz4-dev libxxhash-dev liburing-dev libdnnl-dev pkg-config python3-pip python3-venv git
+VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs cpio kmod busybox-static
 
 # One configuration for everything, so that dependencies are built once. Tests see internals.
 SWIFT_FLAGS := -c release -Xswiftc -enable-testing
@@ -73,6 +74,7 @@ uninstall: ## what `make install` put there; state and user stay
 
 vm-test: apt swift model ## the service in a virtual machine with systemd: VM=directory of build-image and run-in-vm
 	@[ -n "$(VM)" ] || { echo "make vm-test VM=DIRECTORY: where build-image and run-in-vm are (docs/testing.md)" >&2; exit 64; }
+	$(MAKE) --no-print-directory apt PACKAGES="$(VM_PACKAGES)"
 	for program in tierd tierctl tier-worker; do
 	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
 	done

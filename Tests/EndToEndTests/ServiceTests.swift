@@ -91,7 +91,7 @@ import Testing
     for _ in 0..<8 { #expect(daemon.says("WATCHDOG=1", seconds: 2)) }
     #expect(ContinuousClock.now - start > .seconds(1), "not in a tight loop")
     let lines = daemon.said.flatMap { $0 }
-    #expect(lines.count { $0.hasPrefix("STATUS=serving 0 workers; host ") } == 1, "said once, and again when it changes")
+    #expect(lines.count { $0.hasPrefix("STATUS=serving 0 workers; host ") } == 1, "again when it changes")
   }
 
   @Test("What another version stored is let go") func foreignMemory() throws {
