@@ -15,6 +15,8 @@ INSTALL_FLAGS = --prefix "$(PREFIX)" --destdir "$(DESTDIR)" --nvidia "$(NVIDIA)"
 SEEDS ?= 100000
 FIRST ?= 1
 RUNS ?= 300
+PROFILE ?= ci
+STRESS ?=
 MODEL := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 VENV := .build/venv
@@ -26,7 +28,7 @@ SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 # What `make install` ships has the Swift runtime in it, and is built apart.
 BIN := .build/release
 
-.PHONY: help demo test bench crash simulate install install-files uninstall vm-test model apt swift build python lint clean
+.PHONY: help demo test bench crash stress simulate install install-files uninstall vm-test model apt swift build python lint clean
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -58,6 +60,10 @@ crash: apt swift ## kill -9 under load, restart, read everything back: RUNS time
 simulate: apt swift ## the residency core and the spill under every fault, SEEDS runs of each; ONLY=spill for one
 	@swift build $(SWIFT_FLAGS) --product tier-simulate
 	$(BIN)/tier-simulate --first $(FIRST) --seeds $(SEEDS) $(if $(ONLY),--only $(ONLY))
+
+stress: apt swift ## workers, faults and every byte verified: PROFILE=ci|soak|pressure, STRESS='--minutes 10' for more
+	@for program in tierd tier-stress; do swift build $(SWIFT_FLAGS) --product $$program; done
+	$(BIN)/tier-stress --profile $(PROFILE) $(STRESS)
 
 install: apt swift ## programs and systemd units below PREFIX, with sudo where it takes that; DESTDIR for packages
 	@for program in tierd tierctl tier-worker; do

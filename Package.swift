@@ -110,6 +110,10 @@ let package = Package(
         arguments, crypto,
       ]),
     command("tier-simulate", ["TierCore", "TierTesting", arguments]),
+    // Workers, faults and hostile clients against a real daemon.
+    command(
+      "tier-stress",
+      ["TierCore", "TierTesting", "TierWire", "ControlAPI", "ControlClient", "CLinux", arguments]),
     // Kills a process that writes blocks, again and again, and reads everything back.
     command("spill-crash", ["TierSpill", "TierTesting", "TierCore", arguments]),
     .executableTarget(
@@ -143,7 +147,7 @@ let package = Package(
       "EndToEndTests",
       [
         "TierCore", "ControlAPI", "ControlClient", "CLinux", "TierTesting", "TierTrace", "TierWire", "tierd", "tierctl",
-        "tier-worker",
+        "tier-worker", "tier-stress",
       ]),
   ],
   swiftLanguageModes: [.v6],

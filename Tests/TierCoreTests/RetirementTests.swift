@@ -72,6 +72,17 @@ import Testing
     #expect(store.read(blocks: 20, reach: [.full, .full]) == 0)
   }
 
+  /// The first chunk has nothing to read: where nothing is acquired for it, the second's acquire is the first the store sees.
+  @Test func whatTheSecondChunkReadsStaysThoughTheFirstAcquiredNothing() {
+    let reach: [LayerReach] = [.sliding(tokens: 17), .full]
+    var store = Store(device: 0, host: 128)
+    store.open(SequenceID(1), blocks: 8, reach: reach)
+    store.compute(SequenceID(1), blocks: 8, reach: reach, reservesFirst: true)
+    #expect(store.core.statisticsNow().lost == 0)
+    #expect(store.core.statisticsNow().retired == 6, "all but the last two: nothing was asked for after them")
+    #expect(store.core.brokenInvariant() == nil)
+  }
+
   @Test func whatAnotherSequenceHasYetToReadStays() throws {
     let reach: [LayerReach] = [.sliding(tokens: 40), .full]
     var store = Store(device: 0, host: 128)
@@ -135,12 +146,16 @@ private struct Store {
     feed(.request(session, .extend(id, blocks: (0..<blocks).map { BlockID(a: 0, b: 0, c: 0, d: UInt64($0)) })))
   }
 
-  mutating func compute(_ id: SequenceID, blocks: Int, reach: [LayerReach]) {
+  /// - Parameter reservesFirst: and acquires nothing where there is nothing to acquire.
+  mutating func compute(_ id: SequenceID, blocks: Int, reach: [LayerReach], reservesFirst: Bool = false) {
     for chunk in min(cached, blocks)..<blocks {
       for (layer, layerReach) in reach.enumerated() {
         let past = layerReach.firstBlock(before: chunk, blockTokens: 16)..<chunk
-        feed(.request(session, .acquire(id, chunk: chunk, layer: layer, blocks: past)))
-        feed(.request(session, .reserve(id, layer: layer, blocks: chunk..<chunk + 1)))
+        let reserve = Event.request(session, .reserve(id, layer: layer, blocks: chunk..<chunk + 1))
+        let acquire = Event.request(session, .acquire(id, chunk: chunk, layer: layer, blocks: past))
+        if !reservesFirst { feed(acquire) }
+        feed(reserve)
+        if reservesFirst, !past.isEmpty { feed(acquire) }
         if isReserved { feed(.request(session, .seal(id, layer: layer, blocks: chunk..<chunk + 1))) }
         for block in past where isHeld.remove(block) != nil {
           feed(.request(session, .release(id, layer: layer, blocks: block..<block + 1)))

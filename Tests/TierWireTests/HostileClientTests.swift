@@ -160,11 +160,32 @@ extension SocketTests {
     @Test func connectionsAreLimitedOverall() throws {
       var limits = WorkerServer.Limits()
       limits.connections = 1
+      limits.reservedConnections = 0
       try withServer(TrivialHost(), limits) { _ in
         #expect(throws: ResidencyError.unavailable("1 workers are connected already: try again later")) {
           try WorkerClient.connect(path: directory.socket, name: "one too many")
         }
       }
+    }
+
+    /// Users are other processes' here, so this asks the rule itself.
+    @Test func fourUsersWhoTakeAllTheyMayLeavePlacesForOthers() {
+      let limits = WorkerServer.Limits()
+      var users = [1001: 0, 1002: 0, 1003: 0, 1004: 0] as [UInt32: Int]
+      func total() -> Int { users.values.reduce(0, +) }
+      for _ in 0..<limits.connections {
+        for uid in users.keys.sorted()
+        where limits.refusal(uid: uid, ofUser: users[uid]!, total: total()) == nil { users[uid]! += 1 }
+      }
+      #expect(total() == limits.connections - limits.reservedConnections)
+      users[7] = 0
+      while limits.refusal(uid: 7, ofUser: users[7]!, total: total()) == nil { users[7]! += 1 }
+      #expect(users[7] == limits.reservedPerUser)
+      for uid in 100..<200 as Range<UInt32> {
+        users[uid] = 0
+        while limits.refusal(uid: uid, ofUser: users[uid]!, total: total()) == nil { users[uid]! += 1 }
+      }
+      #expect(total() == limits.connections)
     }
 
     /// Answers every close with far more than a socket takes.

@@ -29,7 +29,8 @@ extension ResidencyCore {
     let hasLeft = step > sequence.step
     sequence.step = step
     sequence.reachFrontier(sequence.layer, blocks.upperBound)
-    if hasLeft { passBlocks(sequence, left) }
+    // The chunk that is read now may have reserved its own blocks already: it still reads those it asks for.
+    if hasLeft { passBlocks(sequence, left, before: left == sequence.layer ? blocks.lowerBound : .max) }
     // An absurd jump restarts the prefetch where the worker is.
     let ahead = sequence.prefetch.step - step
     if ahead < 1 || ahead > sequence.plan.layers {

@@ -2,10 +2,10 @@
 
 extension ResidencyCore {
   /// Lets go of the blocks of a layer that the sequence's next chunk does not reach any more. Called when the sequence
-  /// leaves the layer.
-  mutating func passBlocks(_ sequence: Sequence, _ layer: Int) {
+  /// leaves the layer; of these, only blocks before `limit`.
+  mutating func passBlocks(_ sequence: Sequence, _ layer: Int, before limit: Int) {
     guard sequence.plan.isHybrid else { return }
-    let first = sequence.firstInReach(layer)
+    let first = min(sequence.firstInReach(layer), limit)
     while sequence.passed[layer] < first {
       let cell = sequence.cell(layer, sequence.passed[layer])
       sequence.passed[layer] += 1

@@ -77,12 +77,8 @@ final class ConnectionRegistry: Sendable {
   }
 
   private func register(_ socket: FrameSocket, _ uid: UInt32, _ state: inout State) -> (UInt64?, String) {
-    guard state.entries.count < limits.connections else {
-      return (nil, "\(limits.connections) workers are connected already: try again later")
-    }
-    guard state.perUser[uid, default: 0] < limits.connectionsPerUser else {
-      return (nil, "uid \(uid) has \(limits.connectionsPerUser) workers connected already: end one first")
-    }
+    let (ofUser, total) = (state.perUser[uid, default: 0], state.entries.count)
+    if let why = limits.refusal(uid: uid, ofUser: ofUser, total: total) { return (nil, why) }
     let id = state.nextID
     state.nextID += 1
     state.entries[id] = Entry(uid: uid, socket: socket)

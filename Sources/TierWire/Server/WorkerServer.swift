@@ -11,12 +11,27 @@ public final class WorkerServer: Sendable {
     public var connections = 256
     /// Connections at once of one user id.
     public var connectionsPerUser = 64
+    /// Of `connections`, those that only users with fewer than `reservedPerUser` of their own get: a few users who take all
+    /// they may must not keep the others out.
+    public var reservedConnections = 32
+    public var reservedPerUser = 4
     /// Time from accept to hello.
     public var handshakeMs = 5000
     /// How long a worker may leave what it was sent unread while more waits for it.
     public var stallMs = 30_000
 
     public init() {}
+
+    /// Why one more connection of a user is refused, who has `ofUser` of the `total` there are; nil where it is not.
+    func refusal(uid: UInt32, ofUser: Int, total: Int) -> String? {
+      if total >= connections { return "\(connections) workers are connected already: try again later" }
+      if ofUser >= connectionsPerUser { return "uid \(uid) has \(ofUser) workers connected already: end one first" }
+      if total >= connections - reservedConnections, ofUser >= reservedPerUser {
+        return "uid \(uid) has \(ofUser) workers connected, and the last \(reservedConnections) places are for users "
+          + "with fewer than \(reservedPerUser): end one first"
+      }
+      return nil
+    }
   }
 
   private let listener: ListeningSocket
@@ -28,7 +43,8 @@ public final class WorkerServer: Sendable {
   /// Listens on `path`.
   /// - Parameters:
   ///   - store: told to workers in the welcome: a new one for each run of the store.
-  ///   - report: called with one line when a connection is refused or ended by this side, from any thread.
+  ///   - report: called with one line when a connection is refused or ended by this side, from any thread; at most
+  ///     ten times a second, however many there are.
   public convenience init(
     path: String, host: any SessionHost, store: StoreInstance = StoreInstance(), limits: Limits = Limits(),
     report: @escaping @Sendable (String) -> Void = { _ in }
@@ -58,6 +74,8 @@ public final class WorkerServer: Sendable {
       listener.remove()
       throw .system("cannot make a socket pair", cause)
     }
+    let limited = LimitedReport(report: report)
+    let report: @Sendable (String) -> Void = { limited($0) }
     self.listener = listener
     stopping = FrameSocket(owning: wake.0)
     connections = ConnectionRegistry(host: host, store: store, limits: limits, report: report)
