@@ -1,9 +1,11 @@
 import ControlAPI
 import DaemonConfig
+import FoundationEssentials
 import Logging
 import ServiceLifecycle
 import TierCore
 import TierEngine
+import TierMemory
 import TierSpill
 import TierWire
 
@@ -43,6 +45,7 @@ private func openEngine(
     spillDirectory: configuration.spillDirectory,
     linkBytesPerSecond: configuration.emulatedLinkBytesPerS, report: { logger.warning("\($0)") })
   options.damagesOneReadIn = damagesOneReadIn
+  options.memorySources = MemorySources(environment: ProcessInfo.processInfo.environment)
   if let damagesOneReadIn { logger.warning("a test: one read in \(damagesOneReadIn) from disk is damaged on purpose") }
   do throws(SpillError) {
     let engine = try Engine(options)
