@@ -99,7 +99,7 @@ let package = Package(
     command(
       "tierd",
       [
-        "TierCore", "TierEngine", "TierSpill", "TierWire", "ControlAPI", "ControlServer", "DaemonConfig",
+        "TierCore", "TierEngine", "TierMemory", "TierSpill", "TierWire", "ControlAPI", "ControlServer", "DaemonConfig",
         "ServiceManager", arguments, lifecycle, logging, unixSignals,
       ]),
     command("tierctl", ["TierCore", "ControlAPI", "ControlClient", "ModelFiles", "TierTrace", arguments]),
@@ -128,7 +128,7 @@ let package = Package(
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
     tests("TierTraceTests", ["TierTrace"]),
-    tests("TierMemoryTests", ["TierMemory"]),
+    tests("TierMemoryTests", ["TierMemory", "TierCore"]),
     tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
     tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),

@@ -33,6 +33,7 @@ public final class Engine: Sendable {
   /// Nil where there is no disk tier, or it cannot be had yet (`spillFault` says why).
   public var spill: Spill? { disk.withLock { $0.spill } }
   let scrubber = Scrubber()
+  let pressure = PressureMonitor()
   private let disk = Mutex(Disk())
   let movers = Mutex<Movers?>(nil)
   private let ticker = Mutex<EngineThread?>(nil)
@@ -161,6 +162,7 @@ public final class Engine: Sendable {
         up: Copier(name: "link-up", threads: 1, bytesPerSecond: link, finish: finish),
         down: Copier(name: "link-down", threads: 1, bytesPerSecond: link, finish: finish), disk: nil)
     }
+    if let sources = options.memorySources { watchMemory(sources) }
     ticker.withLock {
       $0 = EngineThread(name: "ticker") { [self] in
         while !state.withLock({ $0.isStopping }) {
@@ -192,6 +194,7 @@ public final class Engine: Sendable {
       defer { movers = nil }
       return movers
     }
+    pressure.stop()
     scrubber.stop()
     guard let running else { return }
     running.births.stop()

@@ -1,3 +1,5 @@
+public import TierMemory
+
 /// What a store is opened with.
 public struct EngineOptions: Sendable {
   /// 0: no device; the host is the compute tier.
@@ -18,6 +20,8 @@ public struct EngineOptions: Sendable {
   public var keptMemory: [KeptDescriptor] = []
   /// For tests: of so many reads from disk one returns other bytes than are there.
   public var damagesOneReadIn: Int?
+  /// Where to look for memory pressure; nil: nowhere, the host tier keeps its budget.
+  public var memorySources: MemorySources?
   /// Told one line about each thing an operator should know.
   public var report: @Sendable (String) -> Void
 

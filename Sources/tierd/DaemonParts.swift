@@ -1,11 +1,12 @@
 import ControlAPI
 import DaemonConfig
-import Glibc
+import FoundationEssentials
 import Logging
 import ServiceLifecycle
 import ServiceManager
 import TierCore
 import TierEngine
+import TierMemory
 import TierSpill
 import TierWire
 
@@ -71,6 +72,7 @@ private func openEngine(
   options.memoryKeeper = ArenaKeeper(manager, logger)
   options.keptMemory = kept.map { KeptDescriptor(name: $0.name, descriptor: $0.descriptor) }
   options.damagesOneReadIn = damagesOneReadIn
+  options.memorySources = MemorySources(environment: ProcessInfo.processInfo.environment)
   if let damagesOneReadIn { logger.warning("a test: one read in \(damagesOneReadIn) from disk is damaged on purpose") }
   do throws(SpillError) {
     let engine = try Engine(options)

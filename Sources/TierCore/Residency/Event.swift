@@ -34,6 +34,8 @@ public enum Event: Sendable {
   case disconnected(SessionID)
   case moved(MoveID, MoveOutcome)
   case setBudget(Tier, bytes: Int)
+  /// What the machine has room for now of a tier of memory, below its budget; nil where there is room for all of it.
+  case setAllowance(Tier, bytes: Int?)
   case evict(EvictScope)
   /// Take no new sequences and write everything that is not on disk yet.
   case drain(Bool)

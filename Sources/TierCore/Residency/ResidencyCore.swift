@@ -94,6 +94,7 @@ public struct ResidencyCore {
     case .disconnected(let session): disconnect(session)
     case .moved(let move, let outcome): finish(move, outcome)
     case .setBudget(let tier, let bytes): setBudget(tier, bytes)
+    case .setAllowance(let tier, let bytes): setAllowance(tier, bytes)
     case .evict(let scope): evict(scope)
     case .drain(let on): drain(on)
     case .tick(let ms): tick(ms)

@@ -7,6 +7,11 @@
 struct Pool {
   let tier: Tier
   let extentBytes: Int
+  /// What the operator gave.
+  var configuredBytes: Int
+  /// What the machine has room for now; nil where it does not say.
+  var allowanceBytes: Int?
+  /// What is in force: what was given, less while memory is short.
   private(set) var budgetBytes: Int
   private(set) var limitBytes: Int
   private(set) var usedBytes = 0
@@ -42,6 +47,7 @@ struct Pool {
 
   init(tier: Tier, budgetBytes: Int, extentBytes: Int) {
     self.tier = tier
+    self.configuredBytes = budgetBytes
     self.budgetBytes = budgetBytes
     self.limitBytes = budgetBytes
     self.extentBytes = extentBytes

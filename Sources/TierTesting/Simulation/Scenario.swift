@@ -25,6 +25,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     public var recordsLost = 0
     public var copiesFail = 0
     public var evictions = 0
+    public var allowanceChanges = 0
   }
 
   public init(seed: UInt64) {
@@ -46,6 +47,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     faults.recordsLost = random.once(in: 3) ? random.int(20...200) : 0
     faults.copiesFail = random.once(in: 4) ? random.int(10...100) : 0
     faults.evictions = random.once(in: 3) ? random.int(30...200) : 0
+    faults.allowanceChanges = random.once(in: 2) ? random.int(20...200) : 0
   }
 
   public var description: String {

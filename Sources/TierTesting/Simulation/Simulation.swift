@@ -94,6 +94,7 @@ public struct Simulation {
       try connect()
     }
     if random.once(in: faults.budgetChanges) { try changeBudget() }
+    if random.once(in: faults.allowanceChanges) { try changeAllowance() }
     if random.once(in: faults.recordsLost), let key = shell.loseRecord(&random) { try handle(.recordLost(key)) }
     if random.once(in: faults.evictions) { try handle(.evict(random.once(in: 2) ? .idleToDisk : .idleEverywhere)) }
     if steps == scenario.restartAtStep { try restart() }
@@ -159,6 +160,13 @@ public struct Simulation {
     let tier: Tier = scenario.deviceSlots > 0 && random.once(in: 2) ? .device : .host
     let full = tier == .device ? scenario.deviceSlots : scenario.hostSlots
     try handle(.setBudget(tier, bytes: random.int(full / 2...full) * slotBytes))
+  }
+
+  /// The machine is short of memory, even of all, or is no longer. What it says last holds to the end of the run.
+  private mutating func changeAllowance() throws(Failure) {
+    let tier: Tier = scenario.deviceSlots > 0 && random.once(in: 3) ? .device : .host
+    let full = tier == .device ? scenario.deviceSlots : scenario.hostSlots
+    try handle(.setAllowance(tier, bytes: random.once(in: 3) ? nil : random.int(0...full) * slotBytes))
   }
 
   private mutating func handle(_ event: Event) throws(Failure) {
