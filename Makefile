@@ -6,6 +6,12 @@ SHELL := /bin/bash
 .ONESHELL:
 
 PREFIX ?= /usr/local
+DESTDIR ?=
+# 1 admits NVIDIA devices to the service.
+NVIDIA ?=
+# The systemd that will read the units, where it is not this machine's.
+SYSTEMD_VERSION ?=
+INSTALL_FLAGS = --prefix "$(PREFIX)" --destdir "$(DESTDIR)" --nvidia "$(NVIDIA)" --systemd "$(SYSTEMD_VERSION)"
 SEEDS ?= 100000
 FIRST ?= 1
 RUNS ?= 300
@@ -15,16 +21,17 @@ MODEL := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 VENV := .build/venv
 PACKAGES := liblz4-dev libxxhash-dev liburing-dev libdnnl-dev pkg-config python3-pip python3-venv git
+VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs cpio kmod busybox-static
 
 # One configuration for everything, so that dependencies are built once. Tests see internals.
 SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 # What `make install` ships has the Swift runtime in it, and is built apart.
 BIN := .build/release
 
-.PHONY: help demo test bench crash stress simulate install model apt swift build python lint clean
+.PHONY: help demo test bench crash stress simulate install install-files uninstall vm-test model apt swift build python lint clean
 
 help: ## say what there is
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	echo "  make simulate SEEDS=1000   so many seeds"
 	echo "  make bench ONLY=latency    one group, or several: ONLY=prefill,tiering"
 
@@ -58,15 +65,26 @@ stress: apt swift ## workers, faults and every byte verified: PROFILE=ci|soak|pr
 	@for program in tierd tier-stress; do swift build $(SWIFT_FLAGS) --product $$program; done
 	$(BIN)/tier-stress --profile $(PROFILE) $(STRESS)
 
-install: apt swift ## tierd, tierctl and tier-worker into PREFIX/bin, with sudo where it takes that
+install: apt swift ## programs and systemd units below PREFIX, with sudo where it takes that; DESTDIR for packages
 	@for program in tierd tierctl tier-worker; do
 	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
 	done
-	bin="$(DESTDIR)$(PREFIX)/bin"
-	sudo=()
-	if [ "$$(id -u)" != 0 ] && ! { mkdir -p "$$bin" && [ -w "$$bin" ]; } 2>/dev/null; then sudo=(sudo); fi
-	"$${sudo[@]}" install -d "$$bin"
-	"$${sudo[@]}" install -m 0755 .build/static/release/{tierd,tierctl,tier-worker} "$$bin/"
+	$(MAKE) --no-print-directory install-files
+
+# What is built already: `make install` above builds it.
+install-files:
+	@systemd/install $(INSTALL_FLAGS) .build/static/release
+
+uninstall: ## what `make install` put there; state and user stay
+	@systemd/install --remove $(INSTALL_FLAGS)
+
+vm-test: apt swift model ## the service in a virtual machine with systemd: VM=directory of build-image and run-in-vm
+	@[ -n "$(VM)" ] || { echo "make vm-test VM=DIRECTORY: where build-image and run-in-vm are (docs/testing.md)" >&2; exit 64; }
+	$(MAKE) --no-print-directory apt PACKAGES="$(VM_PACKAGES)"
+	for program in tierd tierctl tier-worker; do
+	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
+	done
+	VM="$(VM)" MODEL=$(MODEL) systemd/vm-test
 
 build: apt swift
 	@swift build $(SWIFT_FLAGS)

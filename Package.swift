@@ -89,15 +89,18 @@ let package = Package(
     library("ControlClient", ["ControlAPI"]),
     library("TierTrace"),
     library("DaemonConfig", ["TierCore", "ControlAPI", yams]),
+    // systemd's notification, descriptor store and socket activation protocols. Own code: they are a datagram and two
+    // variables, and the packages there are bring libsystemd along.
+    library("ServiceManager", ["CLinux"]),
     library("Inference", ["TierCore", "TierIdentity", "ModelFiles", "CKernels", "COneDNN"]),
-    library("TierTesting", ["TierCore", "TierSpill"]),
+    library("TierTesting", ["TierCore", "TierSpill", "CLinux"]),
 
     // The commands: argument parsing and wiring only.
     command(
       "tierd",
       [
-        "TierCore", "TierEngine", "TierSpill", "TierWire", "ControlAPI", "ControlServer", "DaemonConfig", arguments,
-        lifecycle, logging, unixSignals,
+        "TierCore", "TierEngine", "TierMemory", "TierSpill", "TierWire", "ControlAPI", "ControlServer", "DaemonConfig",
+        "ServiceManager", arguments, lifecycle, logging, unixSignals,
       ]),
     command("tierctl", ["TierCore", "ControlAPI", "ControlClient", "ModelFiles", "TierTrace", arguments]),
     command(
@@ -125,14 +128,17 @@ let package = Package(
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
     tests("TierTraceTests", ["TierTrace"]),
-    tests("TierMemoryTests", ["TierMemory"]),
+    tests("TierMemoryTests", ["TierMemory", "TierCore"]),
     tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
     tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
+    tests("ServiceManagerTests", ["ServiceManager", "TierTesting", "CLinux"]),
     tests(
       "ControlTests",
       [
-        "TierCore", "ControlAPI", "ControlClient", "ControlServer", "DaemonConfig", "tierd", "tierctl", logging,
+        "TierCore", "ControlAPI", "ControlClient", "ControlServer", "DaemonConfig", "ServiceManager", "tierd",
+        "tierctl",
+        "CLinux", logging,
       ]),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], exclude: ["Fixtures"], swiftSettings: strict),
     tests("InferenceTests", ["Inference", "ModelFiles", "TierCore"], resources: [.copy("Fixtures")]),

@@ -23,12 +23,14 @@ public struct StatusReply: Codable, Sendable, Equatable {
   /// Nil where there is no disk tier.
   public var spill: SpillStatus?
   public var latencies: [LatencyStatus]
+  /// Nil where memory pressure is not watched.
+  public var pressure: PressureStatus?
 
   public init(
     version: String, pid: Int32, uptimeS: Double, instance: String, draining: Bool, tiers: [TierStatus],
     moves: [MoveStatus], hits: Int, misses: Int, lost: Int, retired: Int, leases: Int, sessions: Int,
     sequences: SequenceCounts,
-    spill: SpillStatus?, latencies: [LatencyStatus]
+    spill: SpillStatus?, latencies: [LatencyStatus], pressure: PressureStatus? = nil
   ) {
     self.version = version
     self.pid = pid
@@ -46,6 +48,7 @@ public struct StatusReply: Codable, Sendable, Equatable {
     self.sequences = sequences
     self.spill = spill
     self.latencies = latencies
+    self.pressure = pressure
   }
 }
 
@@ -53,7 +56,9 @@ public struct StatusReply: Codable, Sendable, Equatable {
 public struct TierStatus: Codable, Sendable, Equatable {
   /// `device`, `host` or `disk`.
   public var name: String
+  /// What the operator gave it, and what it may use of that now: less while the machine is short of memory.
   public var budgetBytes: Int
+  public var effectiveBudgetBytes: Int
   public var usedBytes: Int
   public var peakBytes: Int
   /// Of `usedBytes`: blocks kept for their next use. Where the tier does not tell the two apart, all of it.
@@ -63,10 +68,12 @@ public struct TierStatus: Codable, Sendable, Equatable {
   public var blocks: Int
 
   public init(
-    name: String, budgetBytes: Int, usedBytes: Int, peakBytes: Int, keptBytes: Int, ringBytes: Int, blocks: Int
+    name: String, budgetBytes: Int, effectiveBudgetBytes: Int? = nil, usedBytes: Int, peakBytes: Int, keptBytes: Int,
+    ringBytes: Int, blocks: Int
   ) {
     self.name = name
     self.budgetBytes = budgetBytes
+    self.effectiveBudgetBytes = effectiveBudgetBytes ?? budgetBytes
     self.usedBytes = usedBytes
     self.peakBytes = peakBytes
     self.keptBytes = keptBytes

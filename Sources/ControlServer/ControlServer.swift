@@ -16,19 +16,23 @@ public struct ControlServer: Service {
   private let socket: SocketPath
   private let policy: AccessPolicy
   private let logger: Logger
+  private let onOpen: @Sendable () -> Void
 
   /// One thread is plenty, and it lives as long as the process: connections may end after their server.
   private static let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
   /// Throws where `socketPath` cannot be a socket's. Its directory has to be there, open to whom the socket is for
   /// (0750). Bound in `run`.
+  /// - Parameter onOpen: called once, when whoever may can connect.
   public init(
-    store: any ControlledStore, socketPath: String, daemonUID: UInt32, logger: Logger
+    store: any ControlledStore, socketPath: String, daemonUID: UInt32, logger: Logger,
+    onOpen: @escaping @Sendable () -> Void = {}
   ) throws(SocketPath.Fault) {
     self.store = store
     self.socket = try SocketPath(socketPath)
     self.policy = AccessPolicy(daemonUID: daemonUID)
     self.logger = logger
+    self.onOpen = onOpen
   }
 
   /// Serves until graceful shutdown or cancellation; the socket is gone afterwards. Throws `SocketPath.Fault` where
@@ -49,6 +53,7 @@ public struct ControlServer: Service {
         return channel.close(promise: nil)
       }
       logger.info("control socket is open", metadata: ["path": "\(socket.path)"])
+      onOpen()
     }.run()
     if let fault = modeFault.withLock({ $0 }) { throw fault }
   }

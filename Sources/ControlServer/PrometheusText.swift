@@ -12,6 +12,7 @@ enum PrometheusText {
     traffic(status, &page)
     if let spill = status.spill { self.spill(spill, &page) }
     latencies(status.latencies, &page)
+    if let pressure = status.pressure { pressure.render(&page) }
     return page.text
   }
 
@@ -33,7 +34,11 @@ enum PrometheusText {
 
   private static func tiers(_ status: StatusReply, _ page: inout MetricsPage) {
     let families: [(String, String, (TierStatus) -> Int)] = [
-      ("tierd_tier_budget_bytes", "What the tier may hold.", \.budgetBytes),
+      ("tierd_tier_budget_bytes", "What the operator gave the tier.", \.budgetBytes),
+      (
+        "tierd_tier_effective_budget_bytes", "What the tier may hold now: less than its budget while memory is short.",
+        \.effectiveBudgetBytes
+      ),
       ("tierd_tier_used_bytes", "What the tier holds.", \.usedBytes),
       ("tierd_tier_peak_bytes", "The most the tier has held since the start.", \.peakBytes),
       ("tierd_tier_kept_bytes", "Held for blocks kept for their next use.", \.keptBytes),

@@ -30,6 +30,7 @@ public struct ConfigurationLoader: Sendable {
       hostBudgetBytes: try reader.budget(.hostBudget, least: SettingReader.leastMemoryBytes),
       diskBudgetBytes: try reader.diskBudget(),
       emulatedLinkBytesPerS: try reader.linkSpeed(),
+      drainDeadlineS: try reader.drainDeadline(),
       logLevel: try reader.logLevel())
     let longest = max(configuration.workerSocketPath.utf8.count, configuration.controlSocketPath.utf8.count)
     guard longest <= RuntimePaths.maxSocketPathBytes else {
@@ -44,11 +45,18 @@ public struct ConfigurationLoader: Sendable {
   private var builtIn: SettingLayer {
     var texts: [Setting: String] = [
       .device: "none", .deviceBudget: "1GiB", .hostBudget: "1GiB", .diskBudget: "8GiB", .emulatedLink: "unlimited",
-      .logLevel: "info",
+      .drainDeadline: "45s", .logLevel: "info",
     ]
-    texts[.runtimeDirectory] = RuntimePaths.runtimeDirectory(uid: uid, environment: environment)
-    texts[.stateDirectory] = RuntimePaths.stateDirectory(uid: uid, environment: environment)
+    texts[.runtimeDirectory] =
+      unitDirectory("RUNTIME_DIRECTORY") ?? RuntimePaths.runtimeDirectory(uid: uid, environment: environment)
+    texts[.stateDirectory] =
+      unitDirectory("STATE_DIRECTORY") ?? RuntimePaths.stateDirectory(uid: uid, environment: environment)
     return texts.mapValues { SettingValue($0, .builtIn) }
+  }
+
+  /// The first of what a unit's RuntimeDirectory= or StateDirectory= names: systemd.exec(5).
+  private func unitDirectory(_ variable: String) -> String? {
+    environment[variable]?.split(separator: ":").first.map(String.init)
   }
 
   private var environmentLayer: SettingLayer {

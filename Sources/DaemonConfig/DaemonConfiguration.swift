@@ -21,6 +21,8 @@ public struct DaemonConfiguration: Sendable, Equatable {
   public var diskBudgetBytes: Int
   /// Speed of each direction of the emulated device's link; nil: unlimited.
   public var emulatedLinkBytesPerS: Int?
+  /// How long a stop may take to write what is only in memory to disk.
+  public var drainDeadlineS: Int
   /// A name swift-log knows: `trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`.
   public var logLevel: String
 

@@ -8,6 +8,7 @@ struct SettingReader {
   static let leastMemoryBytes = 1 << 20
   private static let leastDiskBytes = 16 << 20
   private static let mostBytes = 1 << 50
+  private static let mostDrainS = 3600
   private static let logLevels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
 
   func fault(_ setting: Setting, _ why: String) -> ConfigurationFault {
@@ -72,6 +73,16 @@ struct SettingReader {
     let bytes = try size(.emulatedLink, speed.hasSuffix("/s") ? String(speed.dropLast(2)) : speed)
     guard bytes >= 1 << 20 else { throw fault(.emulatedLink, "at least 1MiB/s, or 'unlimited'") }
     return bytes
+  }
+
+  /// Seconds; 0 is a deadline too: what is not on disk is computed again.
+  func drainDeadline() throws(ConfigurationFault) -> Int {
+    let text = try text(.drainDeadline)
+    let digits = text.hasSuffix("s") ? text.dropLast() : text[...]
+    guard digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let seconds = Int(digits),
+      seconds <= Self.mostDrainS
+    else { throw fault(.drainDeadline, "'\(text.prefix(64))' is not 0s to \(Self.mostDrainS)s") }
+    return seconds
   }
 
   func logLevel() throws(ConfigurationFault) -> String {

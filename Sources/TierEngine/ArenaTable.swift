@@ -15,9 +15,36 @@ final class ArenaTable: Sendable {
   }
 
   private let entries = Mutex<[ArenaID: Entry]>([:])
+  /// Who keeps arenas beyond this process; nil where nobody does.
+  private let keeper: (any MemoryKeeper)?
 
-  func open(_ id: ArenaID, _ tier: Tier, slotBytes: Int, slotCount: Int) throws(MemoryError) {
-    let arena = try MemoryArena(name: "tierd-\(tier.name)-\(id.rawValue)", slotBytes: slotBytes, slotCount: slotCount)
+  init(keeper: (any MemoryKeeper)?) { self.keeper = keeper }
+
+  func open(_ id: ArenaID, _ tier: Tier, _ tenant: TenantID, slotBytes: Int, slotCount: Int) throws(MemoryError) {
+    let arena = try MemoryArena(
+      name: "tierd-\(tier.name)-\(id.rawValue)", slotBytes: slotBytes, slotCount: slotCount,
+      recordBytes: keeper != nil ? ArenaRecord.fileBytes(slots: slotCount) : 0)
+    add(arena, id, tier)
+    if let records = arena.records {
+      ArenaRecord(arena: id, tier: tier, tenant: tenant, slotBytes: slotBytes, slotCount: slotCount)
+        .write(to: records.base)
+      keep(arena, id)
+    }
+  }
+
+  private func keep(_ arena: MemoryArena, _ id: ArenaID) {
+    guard let keeper, let records = arena.records else { return }
+    let names = ArenaFileNames("\(ArenaFileNames.prefix)\(id.rawValue)")
+    keeper.keep(arena.data.descriptor, name: names.data)
+    keeper.keep(arena.generations.descriptor, name: names.generations)
+    keeper.keep(records.descriptor, name: names.records)
+  }
+
+  /// An arena of an earlier life. Who kept it keeps it on.
+  func adopt(_ kept: KeptArena) { add(kept.arena, kept.record.arena, kept.record.tier) }
+
+  private func add(_ arena: MemoryArena, _ id: ArenaID, _ tier: Tier) {
+    let (slotBytes, slotCount) = (arena.slotBytes, arena.slotCount)
     entries.withLock {
       $0[id] = Entry(
         tier: tier, role: .data, slotBytes: slotBytes, slotCount: slotCount, data: arena.data, arena: arena)
@@ -29,6 +56,16 @@ final class ArenaTable: Sendable {
     entries.withLock {
       $0[id] = Entry(tier: .host, role: .staging, slotBytes: slotBytes, slotCount: slotCount, data: file, arena: nil)
     }
+  }
+
+  func publish(_ slot: SlotRef, _ record: SlotRecord) {
+    guard let arena = arena(slot.arena), arena.records != nil else { return }
+    record.write(to: arena.record(slot.index))
+  }
+
+  func unpublish(_ slot: SlotRef) {
+    guard let arena = arena(slot.arena), arena.records != nil else { return }
+    SlotRecord.clear(arena.record(slot.index))
   }
 
   func close(_ id: ArenaID) { _ = entries.withLock { $0.removeValue(forKey: id) } }

@@ -33,14 +33,20 @@ extension Engine {
 
   private func carryOut(_ command: Command, _ state: inout State) {
     switch command {
-    case .openArena(let id, let tier, _, let slotBytes, let slotCount):
-      reporting { () throws(MemoryError) in try arenas.open(id, tier, slotBytes: slotBytes, slotCount: slotCount) }
+    case .openArena(let id, let tier, let tenant, let slotBytes, let slotCount):
+      reporting { () throws(MemoryError) in
+        try arenas.open(id, tier, tenant, slotBytes: slotBytes, slotCount: slotCount)
+      }
     case .openStaging(let id, _, let slotBytes, let slotCount):
       reporting { () throws(MemoryError) in try arenas.openStaging(id, slotBytes: slotBytes, slotCount: slotCount) }
     case .closeStaging(let id): arenas.close(id)
     case .announce(let id, let session): state.outboxes[session]?.announce(arenas.announcements(id))
     case .assign(let slot, let generation): arenas.arena(slot.arena)?.setGeneration(slot.index, generation)
     case .decommit(let slot): reporting { () throws(MemoryError) in try arenas.arena(slot.arena)?.decommit(slot.index) }
+    case .publish(let slot, let generation, let key, let layout, let checksum):
+      arenas.publish(
+        slot, SlotRecord(generation: generation, block: FoundBlock(key: key, layout: layout, checksum: checksum)))
+    case .unpublish(let slot): arenas.unpublish(slot)
     case .ingest(let move, let from, let to, let layout):
       copy(move, from, to, layout, isIngest: true, \.births, &state)
     case .copy(let move, let from, let to, let layout):

@@ -18,6 +18,8 @@ public final class Engine: Sendable {
     var traces: [SessionID: SessionTrace] = [:]
     var lastSession: UInt64 = 0
     var isStopping = false
+    /// Searches for what an earlier life left: the disk's, the host's.
+    var searches = 0
   }
   struct SessionPeer {
     let credentials: PeerCredentials
@@ -27,13 +29,18 @@ public final class Engine: Sendable {
   let options: EngineOptions
   public let startedAtMs = MonotonicClock.nowMs()
   let state: Mutex<State>
-  let arenas = ArenaTable()
+  let arenas: ArenaTable
   /// Nil where there is no disk tier, or it cannot be had yet (`spillFault` says why).
   public var spill: Spill? { disk.withLock { $0.spill } }
   let scrubber = Scrubber()
+  let pressure = PressureMonitor()
   private let disk = Mutex(Disk())
-  private let movers = Mutex<Movers?>(nil)
+  let movers = Mutex<Movers?>(nil)
   private let ticker = Mutex<EngineThread?>(nil)
+  private let caretaker = Mutex<EngineThread?>(nil)
+  let adoption = Mutex<EngineThread?>(nil)
+  /// Ticks the core has had.
+  let ticks = Atomic<UInt64>(0)
 
   /// The spill, or why there is none; and what the log was last told.
   private struct Disk {
@@ -54,9 +61,11 @@ public final class Engine: Sendable {
   /// for a reason that may pass, the store serves without it, says so, and tries again.
   public init(_ options: EngineOptions) throws(SpillError) {
     self.options = options
+    arenas = ArenaTable(keeper: options.memoryKeeper)
     let core = ResidencyCore(
       CoreConfiguration(deviceBytes: options.deviceBytes, hostBytes: options.hostBytes, diskBytes: 0))
     state = Mutex(State(core: core))
+    adoptMemory()
     do throws(SpillError) {
       let spill = try openSpill()
       start()
@@ -127,7 +136,7 @@ public final class Engine: Sendable {
 
   /// Takes in what the spill's sealed segments hold; what it still has to scan for comes later.
   private func recover(from spill: Spill) {
-    if spill.isRecovering { handle(.recoveryBegan) }
+    if spill.isRecovering { beginSearch() }
     handle(.recovered(spill.inventory().map(DiskRecord.init)))
     spill.start { [weak self] event in self?.take(event) }
   }
@@ -136,7 +145,7 @@ public final class Engine: Sendable {
     switch event {
     case .recovered(let blocks, let isLast):
       handle(.recovered(blocks.map(DiskRecord.init)))
-      if isLast { handle(.recoveryEnded) }
+      if isLast { endSearch() }
     case .lost(let keys):
       options.report("\(keys.count) blocks on disk cannot be read back any more and were dropped")
       for key in keys { handle(.recordLost(key)) }
@@ -153,10 +162,20 @@ public final class Engine: Sendable {
         up: Copier(name: "link-up", threads: 1, bytesPerSecond: link, finish: finish),
         down: Copier(name: "link-down", threads: 1, bytesPerSecond: link, finish: finish), disk: nil)
     }
+    if let sources = options.memorySources { watchMemory(sources) }
     ticker.withLock {
       $0 = EngineThread(name: "ticker") { [self] in
         while !state.withLock({ $0.isStopping }) {
           handle(.tick(nowMs: MonotonicClock.nowMs()))
+          ticks.add(1, ordering: .relaxed)
+          usleep(100_000)
+        }
+      }
+    }
+    // Apart from the ticker: opening a spill on a disk that hangs takes as long as the disk does.
+    caretaker.withLock {
+      $0 = EngineThread(name: "spill-care") { [self] in
+        while !state.withLock({ $0.isStopping }) {
           lookAfterSpill()
           usleep(100_000)
         }
@@ -167,14 +186,15 @@ public final class Engine: Sendable {
   /// Stops all threads, after what they have begun. Sessions must have ended. Idempotent.
   public func stop() {
     state.withLock { $0.isStopping = true }
-    ticker.withLock {
-      $0?.join()
-      $0 = nil
-    }
+    let threads = [
+      ticker.withLock { $0.take() }, caretaker.withLock { $0.take() }, adoption.withLock { $0.take() },
+    ]
+    for thread in threads { thread?.join() }
     let running = movers.withLock { movers in
       defer { movers = nil }
       return movers
     }
+    pressure.stop()
     scrubber.stop()
     guard let running else { return }
     running.births.stop()

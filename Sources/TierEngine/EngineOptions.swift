@@ -1,3 +1,5 @@
+public import TierMemory
+
 /// What a store is opened with.
 public struct EngineOptions: Sendable {
   /// 0: no device; the host is the compute tier.
@@ -12,8 +14,14 @@ public struct EngineOptions: Sendable {
   public var needsSpill = false
   /// Speed of the emulated device's link in each direction; nil for as fast as memory is.
   public var linkBytesPerSecond: Int?
+  /// Keeps memory beyond the daemon's life; nil where nobody does.
+  public var memoryKeeper: (any MemoryKeeper)?
+  /// What was kept of an earlier life. The store's to close.
+  public var keptMemory: [KeptDescriptor] = []
   /// For tests: of so many reads from disk one returns other bytes than are there.
   public var damagesOneReadIn: Int?
+  /// Where to look for memory pressure; nil: nowhere, the host tier keeps its budget.
+  public var memorySources: MemorySources?
   /// Told one line about each thing an operator should know.
   public var report: @Sendable (String) -> Void
 

@@ -25,6 +25,25 @@ public final class MemoryFile: Sendable {
     base = map
   }
 
+  /// Whether the descriptor is memory of that size that nobody can resize.
+  static func isWhole(_ descriptor: Int32, sizeBytes: Int) -> Bool {
+    tierd_memfd_is_fixed_size(descriptor) && tierd_memfd_size(descriptor) == Int64(sizeBytes)
+  }
+
+  /// Maps memory made before; nil where that cannot be. The descriptor stays the caller's.
+  init?(duplicating descriptor: Int32, sizeBytes: Int) {
+    let fd = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+    guard fd >= 0 else { return nil }
+    guard let map = mmap(nil, sizeBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), map != MAP_FAILED else {
+      close(fd)
+      return nil
+    }
+    madvise(map, sizeBytes, MADV_DONTDUMP)
+    self.sizeBytes = sizeBytes
+    self.descriptor = fd
+    base = map
+  }
+
   deinit {
     munmap(base, sizeBytes)
     close(descriptor)

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Crypto
 import FoundationEssentials
 import Inference
 import ModelFiles
@@ -51,6 +50,8 @@ struct Run: ParsableCommand {
     let tokenIds: [UInt32]
     /// Of the bits of all logits a token was chosen from, in order: equal digests are equal logits.
     let logitsSha256: String
+    /// How often the daemon went away in the middle, and the answer was gone on with when it was back.
+    let reconnects: Int
     let run: RunReport
 
     func encode(to encoder: any Encoder) throws {
@@ -59,8 +60,9 @@ struct Run: ParsableCommand {
       try container.encode(text, forKey: .text)
       try container.encode(tokenIds, forKey: .tokenIds)
       try container.encode(logitsSha256, forKey: .logitsSha256)
+      try container.encode(reconnects, forKey: .reconnects)
     }
-    private enum CodingKeys: CodingKey { case text, tokenIds, logitsSha256 }
+    private enum CodingKeys: CodingKey { case text, tokenIds, logitsSha256, reconnects }
   }
 
   func run() throws { try WorkerFault.reporting(answer) }
@@ -71,57 +73,22 @@ struct Run: ParsableCommand {
     }
     let text = try promptText()
     if text.isEmpty { throw WorkerFault.usage("the prompt is empty: there is nothing to read") }
-    var sampler = try Sampler(
+    let sampler = try Sampler(
       temperature > 0 ? .nucleus(temperature: temperature, topP: topP) : .greedy, seed: seed)
     let reader = try Reader(shared)
     let tokenizer = Tokenizer(try reader.checkpoint.tokenizer())
     let tokens =
       raw ? tokenizer.beginTokens + tokenizer.encode(text) : try ChatML(tokenizer).encode([ChatMessage(.user, text)])
     try reader.check(tokens, growth: maxNewTokens, beyondContext: beyondContext)
-    let store = try Store(shared)
-    defer { store.close() }
-    let trace = try trace.map { try RunTrace($0, storeName: store.processName) }
-    try trace?.follow(store.session, "kv")
-    let before = try store.session.statistics()
-    let kv = try reader.open(store, prompt: tokens.count, growth: maxNewTokens, observer: trace)
-    let model = try reader.load(store, for: kv, trace: trace)
-    let dump = try dumpKV.map { try KVDump($0, kv.layout) }
-    if let dump { kv.onBlock = { dump.take(layer: $0, index: $1, $2) } }
-    let bar = ProgressBar(label: "reading")
-    var chunks = 0
-    // What is to be dumped is computed here, whatever the store has.
-    let prefill = try Prefill(chunkTokens: model.maxTokens, reusesCachedBlocks: dump == nil).run(
-      tokens, model: model, kv: kv,
-      progress: { progress in
-        chunks = progress.chunks
-        if Terminal.errorIsTerminal { bar.show(progress, try store.session.statistics()) }
-      })
-    bar.clear()
-    kv.onBlock = nil
-    try dump?.finish()
-    let lastRow = (prefill.computedTokens - 1) % model.maxTokens
-    var decoder = StreamingDecoder(tokenizer, skippingSpecial: true)
-    var said = ""
-    func say(_ piece: String) {
-      said += piece
-      if !shared.json { Terminal.output(piece) }
-    }
-    var digest = SHA256()
-    let isReported = shared.json || shared.jsonFile != nil
-    let answered = try Decoder(model: model, kv: kv).run(
-      count: maxNewTokens, afterRow: lastRow,
-      choose: { logits in
-        if isReported { digest.update(bufferPointer: UnsafeRawBufferPointer(logits)) }
-        return try sampler.next(logits)
-      },
-      isEnd: tokenizer.endTokens.contains, emit: { say(try decoder.append($0)) })
-    say(decoder.finish())
-    try kv.close()
-    let report = RunReport(prefill, kv.statistics, before, try store.session.statistics(), chunks: chunks)
-    try trace?.finish()
+    let answer = Answer(
+      reader: reader, tokenizer: tokenizer, prompt: tokens, maxNewTokens: maxNewTokens, sampler: sampler,
+      tracePath: trace, dumpPath: dumpKV, shared: shared)
+    let report = try answer.run()
     if !shared.json { Terminal.output("\n\n" + report.table) }
-    let sha256 = digest.finalize().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-    try WorkerJSON.deliver(Output(text: said, tokenIds: answered, logitsSha256: sha256, run: report), shared)
+    let output = Output(
+      text: answer.said, tokenIds: answer.tokens, logitsSha256: answer.logitsSha256, reconnects: answer.reconnects,
+      run: report)
+    try WorkerJSON.deliver(output, shared)
   }
 
   private func promptText() throws -> String {

@@ -82,9 +82,11 @@ final class Store {
     return engine
   }
 
+  /// That of this user's tierd, else the system's.
   private static var defaultSocket: String {
-    if geteuid() == 0 { return "/run/tierd/worker.sock" }
-    guard let runtime = getenv("XDG_RUNTIME_DIR") else { return "/run/tierd/worker.sock" }
-    return String(cString: runtime) + "/tierd/worker.sock"
+    let ofSystem = "/run/tierd/worker.sock"
+    guard geteuid() != 0, let runtime = getenv("XDG_RUNTIME_DIR") else { return ofSystem }
+    let own = String(cString: runtime) + "/tierd/worker.sock"
+    return access(own, F_OK) != 0 && access(ofSystem, F_OK) == 0 ? ofSystem : own
   }
 }

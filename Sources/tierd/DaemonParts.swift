@@ -1,9 +1,12 @@
 import ControlAPI
 import DaemonConfig
+import FoundationEssentials
 import Logging
 import ServiceLifecycle
+import ServiceManager
 import TierCore
 import TierEngine
+import TierMemory
 import TierSpill
 import TierWire
 
@@ -17,32 +20,59 @@ struct DaemonParts {
 
 /// Makes the store and the worker socket's server. Throws an `ExitingError` where they cannot be had.
 func makeDaemonParts(
-  _ configuration: DaemonConfiguration, damagesOneReadIn: Int? = nil, logger: Logger
+  _ configuration: DaemonConfiguration, _ activation: Activation, damagesOneReadIn: Int? = nil, notifier: Notifier,
+  logger: Logger
 ) throws -> DaemonParts {
-  let engine = try openEngine(configuration, damagesOneReadIn, logger)
-  let instance = StoreInstance()
+  let engine = try openEngine(configuration, activation.memoryFiles, damagesOneReadIn, notifier.manager, logger)
   do throws(WorkerServerError) {
-    let server = try WorkerServer(path: configuration.workerSocketPath, host: engine, store: instance) { line in
-      logger.notice("\(line)")
-    }
-    logger.info("workers may connect", metadata: ["socket": "\(configuration.workerSocketPath)"])
-    return DaemonParts(
-      store: EngineControl(engine, instance: "\(instance)"), services: [StoreService(engine, server, logger)])
+    let instance = StoreInstance()
+    let server = try openServer(configuration, activation, engine, instance, logger)
+    let service = StoreService(
+      engine: engine, server: server, drainDeadlineS: configuration.drainDeadlineS, notifier: notifier, logger: logger)
+    let watchdog = WatchdogService(
+      engine: engine, workers: { server.connectionCount }, notifier: notifier, logger: logger)
+    return DaemonParts(store: EngineControl(engine, instance: "\(instance)"), services: [service, watchdog])
   } catch {
     engine.stop()
     throw StoreFault(error)
   }
 }
 
+/// On the socket that was passed, else on one of its own.
+private func openServer(
+  _ configuration: DaemonConfiguration, _ activation: Activation, _ engine: Engine, _ instance: StoreInstance,
+  _ logger: Logger
+) throws(WorkerServerError) -> WorkerServer {
+  let report: @Sendable (String) -> Void = { logger.notice("\($0)") }
+  let configured = configuration.workerSocketPath
+  guard let passed = activation.workerSocket else {
+    let server = try WorkerServer(path: configured, host: engine, store: instance, report: report)
+    logger.info("workers may connect", metadata: ["socket": "\(configured)"])
+    return server
+  }
+  let server = try WorkerServer(listening: passed.descriptor, host: engine, store: instance, report: report)
+  logger.info("workers may connect", metadata: ["socket": "\(passed.path)", "from": "socket unit"])
+  if passed.path != configured {
+    logger.warning(
+      "the socket unit and the configuration differ, and the unit's counts: make ListenSequentialPacket= and runtime_dir agree",
+      metadata: ["unit": "\(passed.path)", "configuration": "\(configured)"])
+  }
+  return server
+}
+
 private func openEngine(
-  _ configuration: DaemonConfiguration, _ damagesOneReadIn: Int?, _ logger: Logger
+  _ configuration: DaemonConfiguration, _ kept: [PassedDescriptor], _ damagesOneReadIn: Int?, _ manager: ServiceManager,
+  _ logger: Logger
 ) throws -> Engine {
   var options = EngineOptions(
     deviceBytes: configuration.deviceBudgetBytes, hostBytes: configuration.hostBudgetBytes,
     diskBytes: configuration.diskBudgetBytes,
     spillDirectory: configuration.spillDirectory,
     linkBytesPerSecond: configuration.emulatedLinkBytesPerS, report: { logger.warning("\($0)") })
+  options.memoryKeeper = ArenaKeeper(manager, logger)
+  options.keptMemory = kept.map { KeptDescriptor(name: $0.name, descriptor: $0.descriptor) }
   options.damagesOneReadIn = damagesOneReadIn
+  options.memorySources = MemorySources(environment: ProcessInfo.processInfo.environment)
   if let damagesOneReadIn { logger.warning("a test: one read in \(damagesOneReadIn) from disk is damaged on purpose") }
   do throws(SpillError) {
     let engine = try Engine(options)

@@ -4,6 +4,8 @@ import Glibc
 /// The lock goes with the process, however it ends.
 final class Place: Sendable {
   let path: String
+  /// Why nothing can be written to it at present; nil where it can be. It is this daemon's all the same.
+  let unwritable: String?
   private let lock: Int32
 
   /// Makes the directory (and those above it) where it is missing. Throws where it belongs to another user, where
@@ -12,7 +14,7 @@ final class Place: Sendable {
     try Self.make(path, mode: mode)
     try Self.check(path)
     self.path = path
-    self.lock = try Self.lock(path)
+    (lock, unwritable) = try Self.lock(path)
   }
 
   deinit { close(lock) }
@@ -20,18 +22,18 @@ final class Place: Sendable {
   private static func make(_ path: String, mode: mode_t) throws(PlaceFault) {
     if mkdir(path, mode) == 0 || errno == EEXIST { return }
     guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
-      throw .inputOutput("cannot make \(path): \(String(cString: strerror(errno)))")
+      throw .inputOutput("cannot make \(path): \(text(errno))")
     }
     try make(String(path[..<slash]), mode: 0o755)
     guard mkdir(path, mode) == 0 || errno == EEXIST else {
-      throw .inputOutput("cannot make \(path): \(String(cString: strerror(errno)))")
+      throw .inputOutput("cannot make \(path): \(text(errno))")
     }
   }
 
   private static func check(_ path: String) throws(PlaceFault) {
     var info = stat()
     guard stat(path, &info) == 0 else {
-      throw .inputOutput("cannot look at \(path): \(String(cString: strerror(errno)))")
+      throw .inputOutput("cannot look at \(path): \(text(errno))")
     }
     guard info.st_mode & S_IFMT == S_IFDIR else { throw .unsafe("\(path) is not a directory: choose another") }
     guard info.st_uid == geteuid() else {
@@ -42,17 +44,30 @@ final class Place: Sendable {
     }
   }
 
-  private static func lock(_ path: String) throws(PlaceFault) -> Int32 {
+  /// A file of its own; on a disk that is full or read-only the directory itself, which needs no writing.
+  private static func lock(_ path: String) throws(PlaceFault) -> (lock: Int32, unwritable: String?) {
     let file = path + "/tierd.lock"
-    let fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard fd >= 0 else { throw .inputOutput("cannot open \(file): \(String(cString: strerror(errno)))") }
+    var fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    var unwritable: String?
+    if fd < 0, [EROFS, ENOSPC, EDQUOT].contains(errno) {
+      unwritable = "cannot write to \(path): \(text(errno))"
+      // Where there is the file it is what another daemon has locked.
+      fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+      if fd < 0 { fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    }
+    guard fd >= 0 else { throw .inputOutput("cannot open \(file): \(text(errno))") }
     guard flock(fd, LOCK_EX | LOCK_NB) == 0 else {
       let code = errno
       close(fd)
       throw code == EWOULDBLOCK
         ? .taken("another tierd runs in \(path): stop it, or choose another directory")
-        : .inputOutput("cannot lock \(file): \(String(cString: strerror(code)))")
+        : .inputOutput("cannot lock \(file): \(text(code))")
     }
-    return fd
+    return (fd, unwritable)
+  }
+
+  private static func text(_ code: Int32) -> String {
+    // Under ProtectSystem=strict everything but the unit's own directories is.
+    String(cString: strerror(code)) + (code == EROFS ? " (in a unit, name it in ReadWritePaths=)" : "")
   }
 }

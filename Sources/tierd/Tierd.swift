@@ -18,6 +18,7 @@ struct Tierd: AsyncParsableCommand {
         tierd --config /etc/tierd/tierd.yaml --log-level debug
         tierd --print-config
 
+      SIGNALS: TERM and INT stop it once what is only in memory is on disk, HUP reads the configuration file again.
       EXIT CODES: 0 fine, 64 usage, 70 a bug, 74 input or output failed, 75 another tierd runs here, 78 configuration.
       """,
     version: ProjectVersion.text)
@@ -47,22 +48,15 @@ struct Tierd: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      let environment = ProcessInfo.processInfo.environment
-      let loader = ConfigurationLoader(uid: geteuid(), environment: environment)
-      let layers = loader.layers(file: try fileLayer(environment), flags: settings.layer)
-      let configuration = try loader.configuration(layers)
-      if printConfig { return print(ConfigurationText.render(layers), terminator: "") }
-      try await Daemon(configuration: configuration, damagesOneReadIn: testDamageOneReadIn).run()
+      let source = ConfigurationSource(
+        environment: ProcessInfo.processInfo.environment, flags: settings.layer, path: config)
+      let initial = try source.load()
+      if printConfig { return print(ConfigurationText.render(initial.layers), terminator: "") }
+      try await Daemon(source: source, initial: initial, damagesOneReadIn: testDamageOneReadIn).run()
     } catch let error as any ExitingError {
       writeToStandardError("tierd: \(error.message)\n")
       throw ExitCode(error.exitCode)
     }
-  }
-
-  private func fileLayer(_ environment: [String: String]) throws(ConfigurationFault) -> SettingLayer {
-    if let path = config ?? environment["TIERD_CONFIG"] { return try ConfigurationFile.load(path) }
-    guard geteuid() == 0, access(ConfigurationFile.defaultPath, F_OK) == 0 else { return [:] }
-    return try ConfigurationFile.load(ConfigurationFile.defaultPath)
   }
 }
 
@@ -89,13 +83,17 @@ struct SettingFlags: ParsableArguments {
   @Option(help: .init("Speed of the emulated device's link each way, or 'unlimited'.", valueName: "size/s"))
   var emulatedLink: String?
 
+  @Option(help: .init("How long a stop may take to write what is only in memory to disk.", valueName: "seconds"))
+  var drainDeadline: String?
+
   @Option(help: .init("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
   var logLevel: String?
 
   var layer: SettingLayer {
     let given: [(Setting, String?)] = [
       (.runtimeDirectory, runtimeDir), (.stateDirectory, stateDir), (.device, device), (.deviceBudget, deviceBudget),
-      (.hostBudget, hostBudget), (.diskBudget, diskBudget), (.emulatedLink, emulatedLink), (.logLevel, logLevel),
+      (.hostBudget, hostBudget), (.diskBudget, diskBudget), (.emulatedLink, emulatedLink),
+      (.drainDeadline, drainDeadline), (.logLevel, logLevel),
     ]
     return given.reduce(into: [:]) { layer, item in
       if let text = item.1 { layer[item.0] = SettingValue(text, .flag) }

@@ -49,6 +49,50 @@ import Testing
     #expect(try Evaluation(run.start(.daemon(nextLife), in: home)).isIdentical(to: run.result))
     #expect(try nextLife.stop().ending == .exited(0))
   }
+
+  private struct Answer: Decodable {
+    let tokenIds: [UInt32]
+    let logitsSha256: String
+    let reconnects: Int
+  }
+
+  /// Reads 1,200 tokens and says eight.
+  private func startAnswer(_ store: Worker.Store) throws -> ChildProcess {
+    let text = (0..<110).map { "Line \($0) of a text that is read chunk by chunk.\n" }.joined()
+    let prompt = try home.write("prompt.txt", Data(text.utf8))
+    return try Worker.start(
+      [
+        "run", "--model", try RealModel.path(), "--prompt-file", prompt, "--raw", "--ordered", "--max-new-tokens", "8",
+        "--prefill-chunk-size", "256", "--json",
+      ] + store.flags, in: home)
+  }
+
+  private func answer(_ worker: ChildProcess) throws -> Answer {
+    let outcome = try worker.wait(seconds: Worker.seconds)
+    try #require(outcome.ending == .exited(0), "\(outcome.error)")
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Answer.self, from: Data(outcome.output.utf8))
+  }
+
+  @Test("A run whose daemon is killed waits for the next one and answers with the same bits")
+  func daemonUnderRun() throws {
+    let undisturbed = try answer(startAnswer(.embedded([])))
+    #expect(undisturbed.tokenIds.count == 8 && undisturbed.reconnects == 0)
+    let daemon = try Daemon("daemon", Self.scarce, in: home)
+    let worker = try startAnswer(.daemon(daemon))
+    try daemon.waitForBirths(60, from: worker)
+    daemon.process.send(SIGKILL)
+    try daemon.process.wait(seconds: 5)
+    #expect(worker.isRunning)
+    let nextLife = try Daemon("daemon", Self.scarce, in: home)
+    let disturbed = try answer(worker)
+    #expect(disturbed.reconnects == 1)
+    #expect(disturbed.tokenIds == undisturbed.tokenIds)
+    #expect(disturbed.logitsSha256 == undisturbed.logitsSha256)
+    #expect(worker.error.contains("the daemon is back after"))
+    #expect(try nextLife.stop().ending == .exited(0))
+  }
 }
 
 extension Daemon {

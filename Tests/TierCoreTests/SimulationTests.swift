@@ -25,12 +25,14 @@ import TierTesting
       let counted = try Simulation.run(Scenario(seed: seed)).statistics
       total.lost += counted.lost
       total.retired += counted.retired
+      total.adopted += counted.adopted
       total.deviceToHost.blocks += counted.deviceToHost.blocks
       total.diskToHost.blocks += counted.diskToHost.blocks
       total.hostToDisk.blocks += counted.hostToDisk.blocks
     }
     #expect(total.lost > 0)
     #expect(total.retired > 0)
+    #expect(total.adopted > 0)
     #expect(total.deviceToHost.blocks > 0)
     #expect(total.diskToHost.blocks > 0)
     #expect(total.hostToDisk.blocks > 0)

@@ -26,6 +26,8 @@ public struct StoreStatistics: Sendable, Hashable {
   public var hits = 0
   public var misses = 0
   public var lost = 0
+  /// Blocks in memory taken over from an earlier life of the daemon.
+  public var adopted = 0
   /// Blocks that every sequence had passed, of sliding and chunked layers: dropped everywhere.
   public var retired = 0
   /// Bytes of blocks written to disk before and after compression.

@@ -91,19 +91,20 @@ extension ResidencyCore {
   /// Why the plan could not run even with all memory to itself.
   func misfit(_ plan: SequencePlan) -> Refusal? {
     let needs = Admission.minimum(plan, computeTier: computeTier)
-    for (tier, bytes) in [(Tier.device, needs.device), (.host, needs.host)] where bytes > self[tier].budgetBytes {
-      return .stepExceedsBudget(tier: tier, neededBytes: bytes, budgetBytes: self[tier].budgetBytes)
+    for (tier, bytes) in [(Tier.device, needs.device), (.host, needs.host)] where bytes > self[tier].configuredBytes {
+      return .stepExceedsBudget(tier: tier, neededBytes: bytes, budgetBytes: self[tier].configuredBytes)
     }
     let total = Admission.sequenceBytes(plan)
-    if total > capacity(beside: needs) {
-      return .sequenceExceedsBudgets(neededBytes: total, budgetBytes: capacity(beside: needs))
+    if total > capacity(beside: needs, \.configuredBytes) {
+      return .sequenceExceedsBudgets(
+        neededBytes: total, budgetBytes: capacity(beside: needs, \.configuredBytes))
     }
     return nil
   }
 
   /// What all tiers together hold of blocks, with `needs` reserved.
-  private func capacity(beside needs: Admission.Needs) -> Int {
-    max(0, device.budgetBytes - needs.device) + max(0, host.budgetBytes - needs.host)
+  private func capacity(beside needs: Admission.Needs, _ budget: KeyPath<Pool, Int>) -> Int {
+    max(0, device[keyPath: budget] - needs.device) + max(0, host[keyPath: budget] - needs.host)
       + Admission.usableDisk(disk.capBytes)
   }
 
@@ -138,13 +139,26 @@ extension ResidencyCore {
       minima.host += least.host
       total += Admission.sequenceBytes(other.plan)
     }
-    guard minima.device <= device.budgetBytes, minima.host <= host.budgetBytes, total <= capacity(beside: minima)
+    let isAlone = minima == needs
+    guard
+      minima.device <= device.budgetBytes && minima.host <= host.budgetBytes
+        && total <= capacity(beside: minima, \.budgetBytes) || isAlone && misfit(plan) == nil
     else { return false }
+    // However short the machine is of memory, one sequence at a time goes on.
+    raise(.device, to: minima.device)
+    raise(.host, to: minima.host)
     if device.reservedBytes + needs.device > device.budgetBytes || host.reservedBytes + needs.host > host.budgetBytes {
       for other in sequences.values { trimToMinimum(other) }
     }
     grant(sequence, needs)
     return true
+  }
+
+  private mutating func raise(_ tier: Tier, to bytes: Int) {
+    guard self[tier].budgetBytes < bytes else { return }
+    var steps: [Pool.Step] = []
+    self[tier].setBudget(bytes, steps: &steps)
+    carryOut(steps, on: tier)
   }
 
   /// Reserves the minimum, and of what is free beyond it a bounded share.
@@ -211,5 +225,8 @@ extension ResidencyCore {
     device.reservedBytes -= sequence.reserved.device
     host.reservedBytes -= sequence.reserved.host
     host.transitLimitBytes -= sequence.transitLimitBytes
+    // While memory is short its promise may have been all that held the budget up.
+    enforceBudget(.device)
+    enforceBudget(.host)
   }
 }

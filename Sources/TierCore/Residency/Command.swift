@@ -12,6 +12,10 @@ public enum Command: Sendable, Hashable {
   case assign(SlotRef, generation: UInt64)
   /// Gives the slot's pages back to the system.
   case decommit(SlotRef)
+  /// The slot holds the block from now on, in full: whoever finds its memory later may know.
+  case publish(SlotRef, generation: UInt64, BlockKey, BlockLayout, checksum: UInt64)
+  /// It does not any more.
+  case unpublish(SlotRef)
   /// Copies a staged block into its slot and checksums what arrived.
   case ingest(MoveID, from: SlotRef, to: SlotRef, BlockLayout)
   case copy(MoveID, from: SlotRef, to: SlotRef, BlockLayout)

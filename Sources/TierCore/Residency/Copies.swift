@@ -65,6 +65,7 @@ extension ResidencyCore {
     lists.remove(handle, tier, in: &directory)
     leaveRing(handle, copy)
     account(-directory[handle].layout.slotBytes, copy.role, on: tier, owner: copy.ringOwner)
+    if copy.state == .resident, copy.role != .ring { emit(.unpublish(copy.slot)) }
     directory[handle][tier] = Copy()
     if tier == computeTier, directory[handle].group == EvictionLists.idle { rememberEviction(handle) }
     var steps: [Pool.Step] = []
@@ -82,6 +83,14 @@ extension ResidencyCore {
     sequence.ring.remove(at: place)
   }
 
+  /// The copy may outlive the daemon. What streams does not stay long enough.
+  mutating func publish(_ handle: BlockHandle, on tier: Tier) {
+    let block = directory[handle]
+    emit(
+      .publish(
+        block[tier].slot, generation: block[tier].generation, block.key, block.layout, checksum: block.checksum))
+  }
+
   /// Makes a ring or transit copy a kept one.
   mutating func keep(_ handle: BlockHandle, on tier: Tier) {
     let copy = directory[handle][tier]
@@ -89,6 +98,7 @@ extension ResidencyCore {
     leaveRing(handle, copy)
     account(-bytes, copy.role, on: tier, owner: copy.ringOwner)
     account(bytes, .kept, on: tier, owner: -1)
+    if copy.role == .ring, copy.state == .resident { publish(handle, on: tier) }
     directory[handle][tier].role = .kept
     directory[handle][tier].ringOwner = -1
     directory[handle][tier].prefetchedFor = nil

@@ -34,12 +34,18 @@ public enum Event: Sendable {
   case disconnected(SessionID)
   case moved(MoveID, MoveOutcome)
   case setBudget(Tier, bytes: Int)
+  /// What the machine has room for now of a tier of memory, below its budget; nil where there is room for all of it.
+  case setAllowance(Tier, bytes: Int?)
   case evict(EvictScope)
   /// Take no new sequences and write everything that is not on disk yet.
   case drain(Bool)
   case tick(nowMs: UInt64)
   /// The spill is still looking: what `recovered` brings may come while sessions are at work.
   case recoveryBegan
+  /// The service manager kept an arena of an earlier life. Before the first session, in the order of ids.
+  case arenaFound(FoundArena)
+  /// What one of its held slots was found to hold: nil where that is not to be used.
+  case slotFound(SlotRef, Tier, FoundBlock?)
   /// What the spill found of an earlier life.
   case recovered([DiskRecord])
   /// It has found everything; or who waits has waited long enough.

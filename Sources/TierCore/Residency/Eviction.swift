@@ -50,20 +50,24 @@ extension ResidencyCore {
 
   /// The evictable copy whose next use is farthest, if it is farther than `limit` by more than the guess is good for.
   /// Dirty ones of the host leave it for the disk: of blocks that would soon be dropped unwritten, only the last.
-  mutating func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?) -> BlockHandle? {
+  mutating func victim(
+    on tier: Tier, clean: Bool, fartherThan limit: Distance?, sparingWeights: Bool = false
+  ) -> BlockHandle? {
     if limit == .never { return nil }
     if let unplanned = unplannedVictim(on: tier, clean: clean) { return unplanned }
     if limit == .unknown { return nil }
     if tier == .host, !clean, let lasting = victim(on: tier, clean: clean, fartherThan: limit, amongPassing: false) {
       return lasting
     }
-    return victim(on: tier, clean: clean, fartherThan: limit, amongPassing: true)
+    return victim(on: tier, clean: clean, fartherThan: limit, amongPassing: true, sparingWeights: sparingWeights)
   }
 
   /// - Parameter amongPassing: also from sliding and chunked layers.
-  func victim(on tier: Tier, clean: Bool, fartherThan limit: Distance?, amongPassing: Bool) -> BlockHandle? {
+  func victim(
+    on tier: Tier, clean: Bool, fartherThan limit: Distance?, amongPassing: Bool, sparingWeights: Bool = false
+  ) -> BlockHandle? {
     var best: (handle: BlockHandle, distance: Distance)?
-    for sequence in openSequences {
+    for sequence in openSequences where !(sparingWeights && sequence.plan.layout.isDroppable) {
       let layers = sequence.plan.layers
       let inUse = sequence.stepInUse
       // From the layer consumed last, the farthest, back to the one in use.
@@ -168,9 +172,21 @@ extension ResidencyCore {
     settleRing(handle)
   }
 
+  /// KV leaves first, also what must be written for it; the weights of open sequences go when nothing else can.
+  private mutating func shrink(_ tier: Tier) {
+    while !self[tier].hasRoom(0), let victim = victim(on: tier, clean: true, fartherThan: nil, sparingWeights: true) {
+      dropCopy(victim, on: tier)
+    }
+    guard !self[tier].hasRoom(0) else { return }
+    let canBeCleaned = victim(on: tier, clean: false, fartherThan: nil) != nil
+    if canBeCleaned { press(tier) }
+    let isCleaning = tier == .device ? demotionsInFlight > 0 : disk.isUsable && (canBeCleaned || writesInFlight > 0)
+    if !isCleaning { _ = makeRoom(0, on: tier) }
+  }
+
   /// Brings tiers back under a budget that was lowered.
   mutating func shrink() {
-    for tier in [Tier.device, .host] where self[tier].isShrinking { _ = makeRoom(0, on: tier) }
+    for tier in [Tier.device, .host] where self[tier].isShrinking { shrink(tier) }
     if isDraining || isEvictingIdle, computeTier == .device {
       isDraining ? demote(atMost: configuration.demoteDepth) : demoteIdle()
     }

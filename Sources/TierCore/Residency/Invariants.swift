@@ -34,8 +34,9 @@ extension ResidencyCore {
         return "\(tier.name): \(pool.committedBytes) bytes committed beyond \(pool.limitBytes)"
       }
       let staging = tier == .host ? stagingBytes : 0
-      if kept + ring + transit + staging != pool.usedBytes {
-        return "\(tier.name): \(pool.usedBytes) bytes counted as used, \(kept + ring + transit + staging) are"
+      let used = kept + ring + transit + staging + pool.adoptingBytes
+      if used != pool.usedBytes {
+        return "\(tier.name): \(pool.usedBytes) bytes counted as used, \(used) are"
       }
     }
     return nil

@@ -17,14 +17,30 @@ extension ResidencyCore {
       emit(.setDiskCap(bytes: bytes))
       return
     }
-    let bytes = max(bytes, smallestBudgetBytes(tier))
-    if self[tier].reservedBytes > bytes {
+    self[tier].configuredBytes = max(bytes, smallestBudgetBytes(tier))
+    enforceBudget(tier)
+    refuseImpossible()
+  }
+
+  mutating func setAllowance(_ tier: Tier, _ bytes: Int?) {
+    guard tier != .disk, self[tier].allowanceBytes != bytes else { return }
+    self[tier].allowanceBytes = bytes
+    mayProceed = true
+    enforceBudget(tier)
+  }
+
+  /// What is in force of a tier of memory: its budget, less while the machine is short of memory, but never less than
+  /// the open sequences were promised.
+  mutating func enforceBudget(_ tier: Tier) {
+    let pool = self[tier]
+    let bytes = max(min(pool.configuredBytes, pool.allowanceBytes ?? .max), smallestBudgetBytes(tier))
+    guard bytes != pool.budgetBytes else { return }
+    if pool.reservedBytes > bytes {
       for sequence in openSequences { trimToMinimum(sequence) }
     }
     var steps: [Pool.Step] = []
     self[tier].setBudget(bytes, steps: &steps)
     carryOut(steps, on: tier)
-    refuseImpossible()
   }
 
   /// Waiting sequences that can no longer ever run are told so.

@@ -26,8 +26,9 @@ extension ResidencyCore {
   /// Drops a retired block from everywhere, once nobody holds it and nothing moves it. Called again whenever that may
   /// have become so.
   mutating func settleRetired(_ handle: BlockHandle) {
+    guard directory[handle].isRetired else { return }
     let block = directory[handle]
-    guard block.isRetired, block.leases == 0, !block.isSealing, block.disk.state != .writing, !block.disk.isBeingRead,
+    guard block.leases == 0, !block.isSealing, block.disk.state != .writing, !block.disk.isBeingRead,
       !block.device.isBusy, !block.host.isBusy, waiters.isEmpty(handle)
     else { return }
     forgetRecord(handle)

@@ -3,7 +3,9 @@
 /// One tier of memory, in bytes.
 public struct PoolSnapshot: Sendable {
   public let tier: Tier
+  /// What the operator gave, and what is in force of it: less while the machine is short of memory.
   public let budgetBytes: Int
+  public let effectiveBytes: Int
   public let usedBytes: Int
   public let committedBytes: Int
   public let peakBytes: Int
@@ -38,13 +40,14 @@ public struct SequenceSnapshot: Sendable {
 }
 
 extension ResidencyCore {
-  public func pools() -> [PoolSnapshot] {
-    [device, host].map { pool in
-      PoolSnapshot(
-        tier: pool.tier, budgetBytes: pool.budgetBytes, usedBytes: pool.usedBytes, committedBytes: pool.committedBytes,
-        peakBytes: pool.peakBytes, reservedBytes: pool.reservedBytes, keptBytes: pool.keptBytes,
-        ringBytes: pool.ringBytes, transitBytes: pool.transitBytes)
-    }
+  public func pools() -> [PoolSnapshot] { [snapshot(device), snapshot(host)] }
+  public func hostPool() -> PoolSnapshot { snapshot(host) }
+
+  private func snapshot(_ pool: Pool) -> PoolSnapshot {
+    PoolSnapshot(
+      tier: pool.tier, budgetBytes: pool.configuredBytes, effectiveBytes: pool.budgetBytes, usedBytes: pool.usedBytes,
+      committedBytes: pool.committedBytes, peakBytes: pool.peakBytes, reservedBytes: pool.reservedBytes,
+      keptBytes: pool.keptBytes, ringBytes: pool.ringBytes, transitBytes: pool.transitBytes)
   }
 
   /// Every block that a sequence names or a tier holds.
@@ -87,7 +90,7 @@ extension ResidencyCore {
 
   private func use(_ pool: Pool) -> StoreStatistics.TierUse {
     var use = StoreStatistics.TierUse()
-    use.budgetBytes = pool.budgetBytes
+    use.budgetBytes = pool.configuredBytes
     use.usedBytes = pool.usedBytes
     use.peakBytes = pool.peakBytes
     return use

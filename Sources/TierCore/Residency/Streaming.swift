@@ -189,6 +189,7 @@ extension ResidencyCore {
   mutating func arrived(_ handle: BlockHandle, on tier: Tier) {
     directory[handle][tier].state = .resident
     relist(handle)
+    if directory[handle][tier].role != .ring { publish(handle, on: tier) }
     if tier == computeTier {
       grantWaiters(handle)
       if directory[handle][tier].role == .ring, directory[handle].leases == 0 { adoptOrphan(handle) }

@@ -26,6 +26,17 @@ struct Arena {
     generations = [UInt64](repeating: 0, count: slotCount)
   }
 
+  /// As an earlier life left it: what is not held has no pages.
+  init(_ found: FoundArena, slotClass: Int, ordinal: Int) {
+    self.init(
+      id: found.id, tenant: found.tenant, slotBytes: found.slotBytes, slotCount: found.generations.count,
+      slotClass: slotClass, ordinal: ordinal)
+    generations = found.generations
+    let held = Set(found.held)
+    decommitted = (0..<UInt32(slotCount)).reversed().filter { !held.contains($0) }
+    nextFresh = UInt32(slotCount)
+  }
+
   var hasUncommitted: Bool { !decommitted.isEmpty || nextFresh < slotCount }
 
   /// A free slot whose pages are in memory already.

@@ -7,6 +7,11 @@
 struct Pool {
   let tier: Tier
   let extentBytes: Int
+  /// What the operator gave.
+  var configuredBytes: Int
+  /// What the machine has room for now; nil where it does not say.
+  var allowanceBytes: Int?
+  /// What is in force: what was given, less while memory is short.
   private(set) var budgetBytes: Int
   private(set) var limitBytes: Int
   private(set) var usedBytes = 0
@@ -18,6 +23,8 @@ struct Pool {
   var ringBytes = 0
   var transitBytes = 0
   var transitLimitBytes = 0
+  /// In slots of adopted arenas that have not been looked at yet.
+  private(set) var adoptingBytes = 0
   private var arenas = IDTable<ArenaID, Arena>()
   private var classes: [SlotClass] = []
   /// Slots of one class are mostly asked for one after another.
@@ -40,6 +47,7 @@ struct Pool {
 
   init(tier: Tier, budgetBytes: Int, extentBytes: Int) {
     self.tier = tier
+    self.configuredBytes = budgetBytes
     self.budgetBytes = budgetBytes
     self.limitBytes = budgetBytes
     self.extentBytes = extentBytes
@@ -119,6 +127,28 @@ struct Pool {
     classes[slotClass].firstFree = min(classes[slotClass].firstFree, ordinal)
     settle(steps: &steps)
   }
+
+  /// Takes over an arena with its held slots in use. More than the budget leaves as after a shrink.
+  mutating func adopt(_ found: FoundArena) {
+    let index = classIndex(found.tenant, found.slotBytes)
+    let arena = Arena(found, slotClass: index, ordinal: classes[index].arenas.count)
+    arenas.append(arena, as: found.id)
+    classes[index].arenas.append(found.id)
+    let bytes = found.held.count * found.slotBytes
+    usedBytes += bytes
+    committedBytes += bytes
+    adoptingBytes += bytes
+    limitBytes = max(limitBytes, usedBytes)
+    peakBytes = max(peakBytes, committedBytes)
+  }
+
+  mutating func settleAdopted(_ slot: SlotRef) {
+    adoptingBytes -= slotBytes(of: slot)
+    precondition(adoptingBytes >= 0, "a slot is found once")
+  }
+
+  func slotBytes(of slot: SlotRef) -> Int { arenas[existing: slot.arena].slotBytes }
+  func generation(of slot: SlotRef) -> UInt64 { arenas[existing: slot.arena].generations[Int(slot.index)] }
 
   /// Staging arenas are committed as a whole, outside the slot classes.
   mutating func takeStaging(_ bytes: Int, steps: inout [Step]) -> Bool {

@@ -26,14 +26,24 @@ public final class EngineControl: ControlledStore {
       sessions: sessions,
       sequences: SequenceCounts(open: core.admitted, queued: core.queued),
       spill: spill.map(spillStatus) ?? missingSpill,
-      latencies: spill.map(latencies) ?? [])
+      latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() })
+  }
+
+  private func pressure() -> PressureStatus {
+    let view = engine.pressure.view
+    return PressureStatus(
+      sources: view.sources, cause: view.cause?.kind.rawValue, message: view.cause?.message,
+      advice: view.cause?.advice, ownStallPercent: view.ownStallPercent, systemStallPercent: view.systemStallPercent,
+      shrinks: view.shrinks, growths: view.growths,
+      limitEvents: view.limitEvents.map { .init(name: $0.name, count: $0.count) })
   }
 
   private func tiers(_ core: CoreReading, _ spill: SpillStatistics?) -> [TierStatus] {
     var tiers = core.pools.filter { $0.budgetBytes > 0 || $0.usedBytes > 0 }.map { pool in
       TierStatus(
-        name: pool.tier.name, budgetBytes: pool.budgetBytes, usedBytes: pool.usedBytes, peakBytes: pool.peakBytes,
-        keptBytes: pool.keptBytes, ringBytes: pool.ringBytes, blocks: core.blocks[pool.tier] ?? 0)
+        name: pool.tier.name, budgetBytes: pool.budgetBytes, effectiveBudgetBytes: pool.effectiveBytes,
+        usedBytes: pool.usedBytes, peakBytes: pool.peakBytes, keptBytes: pool.keptBytes, ringBytes: pool.ringBytes,
+        blocks: core.blocks[pool.tier] ?? 0)
     }
     if let spill {
       tiers.append(

@@ -16,6 +16,9 @@ final class Copier: Sendable {
     var queuedNs: UInt64 = 0
   }
 
+  /// A memory copy takes milliseconds, a block over the slowest emulated link (1 MiB/s) some seconds.
+  private static let deadlineMs = 20_000
+  private let name: String
   private let queue = WorkQueue<Job>()
   private let isPaced: Bool
   private let threads: [EngineThread]
@@ -25,6 +28,7 @@ final class Copier: Sendable {
     finish: @escaping @Sendable ([EndedMove]) -> Void
   ) {
     let queue = queue
+    self.name = name
     isPaced = bytesPerSecond != nil
     // A slow link tells of each block as it arrives.
     let group = bytesPerSecond == nil ? 8 : 1
@@ -34,6 +38,7 @@ final class Copier: Sendable {
         var pace = Pace(bytesPerSecond: bytesPerSecond)
         while let jobs = queue.pop(atMost: group) {
           finish(jobs.map { Self.copy($0, &pace, mover: index) })
+          queue.finish(jobs.count)
         }
       }
     }
@@ -44,6 +49,8 @@ final class Copier: Sendable {
     if isPaced { job.queuedNs = MonotonicClock.nowNs() }
     queue.push(job)
   }
+
+  var progress: WorkProgress { WorkProgress(name, queue, deadlineMs: Self.deadlineMs) }
 
   func stop() {
     queue.close()

@@ -22,6 +22,9 @@ final class DiskMover: Sendable {
   private static let readGroup = 8
   private static let writers = 2
   private static let readers = 2
+  /// A group whose disk hangs at its every step fails after three deadlines of the spill's: to get a segment, to write, to
+  /// sync. That is slow, not stuck.
+  private static let deadlineMs = 40_000
   private let writes = WorkQueue<Write>()
   private let reads = WorkQueue<Read>()
   private let threads: [EngineThread]
@@ -43,6 +46,7 @@ final class DiskMover: Sendable {
               EndedMove(
                 move: $0.move, outcome: Self.outcome($1, report), mover: index, beganNs: beganNs, endedNs: endedNs)
             })
+          writes.finish(group.count)
         }
       }
     }
@@ -60,6 +64,7 @@ final class DiskMover: Sendable {
                 move: $0.move, outcome: Self.outcome($1, of: $0, report), mover: index, beganNs: beganNs,
                 endedNs: endedNs)
             })
+          reads.finish(group.count)
         }
       }
     }
@@ -70,6 +75,13 @@ final class DiskMover: Sendable {
   func push(_ read: Read) { reads.push(read) }
   var queuedWrites: Int { writes.count }
   var queuedReads: Int { reads.count }
+
+  var progress: [WorkProgress] {
+    [
+      WorkProgress("spill-write", writes, deadlineMs: Self.deadlineMs),
+      WorkProgress("spill-read", reads, deadlineMs: Self.deadlineMs),
+    ]
+  }
 
   func stop() {
     writes.close()

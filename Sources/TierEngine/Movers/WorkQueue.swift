@@ -7,6 +7,8 @@ final class WorkQueue<Job: Sendable>: @unchecked Sendable {
   private var condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var jobs: [Job] = []
   private var isClosed = false
+  private var pushed: UInt64 = 0
+  private var finished: UInt64 = 0
 
   init() {
     pthread_mutex_init(mutex, nil)
@@ -26,8 +28,16 @@ final class WorkQueue<Job: Sendable>: @unchecked Sendable {
     return jobs.count
   }
 
+  /// How far the work has come: jobs pushed and not finished yet, those taken included; and jobs finished ever.
+  var progress: (unfinished: Int, finished: UInt64) {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return (Int(pushed - finished), finished)
+  }
+
   func push(_ job: Job) {
     pthread_mutex_lock(mutex)
+    pushed += 1
     jobs.append(job)
     pthread_cond_signal(condition)
     pthread_mutex_unlock(mutex)
@@ -44,6 +54,13 @@ final class WorkQueue<Job: Sendable>: @unchecked Sendable {
     let taken = Array(jobs.prefix(limit))
     jobs.removeFirst(taken.count)
     return taken
+  }
+
+  /// So many of the jobs taken are done and told.
+  func finish(_ count: Int) {
+    pthread_mutex_lock(mutex)
+    finished += UInt64(count)
+    pthread_mutex_unlock(mutex)
   }
 
   /// No more jobs come; those queued are still handed out.

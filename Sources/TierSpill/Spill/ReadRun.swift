@@ -31,7 +31,7 @@ struct ReadRun {
 
   /// What one operation moves at most, unless a record is larger. Smaller ones end sooner, and are decoded sooner: the
   /// first ones are, so that there is something to decode.
-  private static let stretchBytes = 512 << 10
+  private static let stretchBytes = 1 << 20
   private static let firstStretchBytes = 128 << 10
   private static let parts = 6
 

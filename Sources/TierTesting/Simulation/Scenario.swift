@@ -11,6 +11,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
   public var steps: Int
   /// Where the daemon is started anew in mid-run, in one seed of three that has a disk; 0 never.
   public var restartAtStep: Int { seed % 3 == 0 && diskSlots > 0 ? steps / 2 : 0 }
+  /// Whether the memory outlives that.
+  public var restartKeepsMemory: Bool { seed / 3 % 2 == 0 }
   /// One in this many; 0 never.
   public var faults: Faults
 
@@ -23,6 +25,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     public var recordsLost = 0
     public var copiesFail = 0
     public var evictions = 0
+    public var allowanceChanges = 0
   }
 
   public init(seed: UInt64) {
@@ -44,6 +47,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     faults.recordsLost = random.once(in: 3) ? random.int(20...200) : 0
     faults.copiesFail = random.once(in: 4) ? random.int(10...100) : 0
     faults.evictions = random.once(in: 3) ? random.int(30...200) : 0
+    faults.allowanceChanges = random.once(in: 2) ? random.int(20...200) : 0
   }
 
   public var description: String {

@@ -17,6 +17,11 @@ struct SimulatedShell {
   private(set) var disk: [BlockKey: Record] = [:]
   private(set) var pending: [PendingMove] = []
   private(set) var openStagings: Set<ArenaID> = []
+  /// Arenas of memory, and what their slots are said to hold: this outlives the daemon.
+  private(set) var arenas: [ArenaID: (tier: Tier, tenant: TenantID, slotBytes: Int, slotCount: Int)] = [:]
+  private(set) var published: [SlotRef: FoundBlock] = [:]
+  /// What was published or assigned against the rules.
+  private(set) var fault: String?
   var diskCapBytes: Int
   var diskUsedBytes: Int { disk.values.reduce(0) { $0 + $1.storedBytes } }
 
@@ -34,15 +39,26 @@ struct SimulatedShell {
     case .closeStaging(let arena):
       openStagings.remove(arena)
       memory = memory.filter { $0.key.arena != arena }
+    case .openArena(let arena, let tier, let tenant, let slotBytes, let slotCount):
+      arenas[arena] = (tier, tenant, slotBytes, slotCount)
+    case .publish(let slot, let generation, let key, let layout, let checksum):
+      published[slot] = FoundBlock(key: key, layout: layout, checksum: checksum)
+      if memory[slot].map(Self.checksum) != checksum || generations[slot] != generation {
+        fault = "a slot is published that does not hold its block"
+      }
+    case .unpublish(let slot): published[slot] = nil
     case .assign(let slot, let generation):
+      if published[slot] != nil { fault = "a published slot is assigned anew" }
       generations[slot] = generation
       memory[slot] = 0xDEAD_0000 | UInt64(slot.index)
-    case .decommit(let slot): memory[slot] = 0
+    case .decommit(let slot):
+      if published[slot] != nil { fault = "a published slot is decommitted" }
+      memory[slot] = 0
     case .ingest(let id, _, _, _), .copy(let id, _, _, _), .write(let id, _, _, _, _), .read(let id, _, _, _, _):
       pending.append(PendingMove(id: id, command: command))
     case .forget(let key): disk[key] = nil
     case .setDiskCap(let bytes): diskCapBytes = bytes
-    case .openArena, .announce, .reply, .end: break
+    case .announce, .reply, .end: break
     }
   }
 
@@ -81,9 +97,30 @@ struct SimulatedShell {
     }
   }
 
-  /// What is in memory is gone, and with it every move.
-  mutating func restart() {
-    (memory, generations, pending, openStagings) = ([:], [:], [], [])
+  /// What is in memory is gone, and with it every move; arenas are not, where somebody kept them.
+  mutating func restart(keepsMemory: Bool) {
+    (pending, openStagings) = ([], [])
+    if !keepsMemory { (arenas, published) = ([:], [:]) }
+    let kept = arenas
+    memory = memory.filter { kept[$0.key.arena] != nil }
+    generations = generations.filter { kept[$0.key.arena] != nil }
+  }
+
+  /// The arenas that were kept, as a new life finds them.
+  func foundArenas() -> [FoundArena] {
+    arenas.sorted { $0.key < $1.key }.map { id, arena in
+      FoundArena(
+        id: id, tier: arena.tier, tenant: arena.tenant, slotBytes: arena.slotBytes,
+        generations: (0..<UInt32(arena.slotCount)).map { generations[SlotRef(arena: id, index: $0)] ?? 0 },
+        held: published.keys.filter { $0.arena == id }.map(\.index).sorted())
+    }
+  }
+
+  /// What a slot is found to hold: its bytes are verified first, and some have changed meanwhile.
+  mutating func lookAt(_ slot: SlotRef, _ random: inout SeededRandom) -> Event {
+    if random.once(in: 8) { memory[slot]! ^= 1 }
+    let block = published[slot].flatMap { Self.checksum(memory[slot]!) == $0.checksum ? $0 : nil }
+    return .slotFound(slot, arenas[slot.arena]!.tier, block)
   }
 
   /// A record the spill gave up by itself; it tells the core.

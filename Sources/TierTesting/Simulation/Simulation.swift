@@ -30,6 +30,8 @@ public struct Simulation {
   private let slotBytes = 4096
   /// After a restart: records the spill has not found yet.
   private var untold: [BlockKey] = []
+  /// The same of slots that outlived it.
+  private var unseen: [SlotRef] = []
   private var isRecovering = false
 
   private init(_ scenario: Scenario) {
@@ -92,6 +94,7 @@ public struct Simulation {
       try connect()
     }
     if random.once(in: faults.budgetChanges) { try changeBudget() }
+    if random.once(in: faults.allowanceChanges) { try changeAllowance() }
     if random.once(in: faults.recordsLost), let key = shell.loseRecord(&random) { try handle(.recordLost(key)) }
     if random.once(in: faults.evictions) { try handle(.evict(random.once(in: 2) ? .idleToDisk : .idleEverywhere)) }
     if steps == scenario.restartAtStep { try restart() }
@@ -105,7 +108,7 @@ public struct Simulation {
   /// The daemon starts anew over what is on disk; the spill finds it bit by bit while new workers are at work.
   private mutating func restart() throws(Failure) {
     core = Self.makeCore(scenario, slotBytes)
-    shell.restart()
+    shell.restart(keepsMemory: scenario.restartKeepsMemory)
     workers = []
     untold = shell.disk.keys.sorted {
       ($0.id.a, $0.layer, $0.tenant.rawValue) < ($1.id.a, $1.layer, $1.tenant.rawValue)
@@ -113,6 +116,11 @@ public struct Simulation {
     untold.shuffle(using: &random)
     isRecovering = true
     try handle(.recoveryBegan)
+    for arena in shell.foundArenas() {
+      unseen += arena.held.map { SlotRef(arena: arena.id, index: $0) }
+      try handle(.arenaFound(arena))
+    }
+    unseen.shuffle(using: &random)
     try handle(.tick(nowMs: nowMs))
     for _ in 0..<scenario.workers { try connect() }
   }
@@ -121,7 +129,10 @@ public struct Simulation {
     // In every second run so slowly that who waits has waited long enough, and computes what is found later.
     let isSlow = scenario.seed % 2 == 0
     guard random.once(in: isSlow ? 40 : 15) else { return }
-    guard !untold.isEmpty else { return try endRecovery() }
+    for slot in unseen.suffix(3) { try handle(shell.lookAt(slot, &random)) }
+    unseen.removeLast(min(3, unseen.count))
+    guard !untold.isEmpty || !unseen.isEmpty else { return try endRecovery() }
+    guard !untold.isEmpty else { return }
     try tell(random.int(1...(isSlow ? 3 : untold.count)))
   }
 
@@ -133,6 +144,8 @@ public struct Simulation {
 
   private mutating func endRecovery() throws(Failure) {
     if !untold.isEmpty { try tell(untold.count) }
+    for slot in unseen { try handle(shell.lookAt(slot, &random)) }
+    unseen = []
     isRecovering = false
     try handle(.recoveryEnded)
   }
@@ -149,6 +162,13 @@ public struct Simulation {
     try handle(.setBudget(tier, bytes: random.int(full / 2...full) * slotBytes))
   }
 
+  /// The machine is short of memory, even of all, or is no longer. What it says last holds to the end of the run.
+  private mutating func changeAllowance() throws(Failure) {
+    let tier: Tier = scenario.deviceSlots > 0 && random.once(in: 3) ? .device : .host
+    let full = tier == .device ? scenario.deviceSlots : scenario.hostSlots
+    try handle(.setAllowance(tier, bytes: random.once(in: 3) ? nil : random.int(0...full) * slotBytes))
+  }
+
   private mutating func handle(_ event: Event) throws(Failure) {
     result.events += 1
     var requests: [(SessionID, Request)] = []
@@ -161,7 +181,7 @@ public struct Simulation {
       default: break
       }
     }
-    if let broken = core.brokenInvariant() { throw failure(broken) }
+    if let broken = core.brokenInvariant() ?? shell.fault { throw failure(broken) }
     for worker in workers {
       if let wrong = worker.wrongBytes(shell) { throw failure(wrong) }
     }

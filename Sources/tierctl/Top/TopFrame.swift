@@ -16,7 +16,8 @@ struct TopFrame {
   func render(_ style: Style) -> String {
     let view = StatusView(style: style)
     let moved = now.moves.isEmpty ? [] : [links(style)]
-    return ([view.headline(now), view.tiers(now.tiers)] + moved + [acquired()]).joined(separator: "\n\n")
+    let pressure = view.pressure(now).map { [$0] } ?? []
+    return ([view.headline(now), view.tiers(now.tiers)] + pressure + moved + [acquired()]).joined(separator: "\n\n")
   }
 
   private func links(_ style: Style) -> String {

@@ -7,6 +7,7 @@ struct StatusView {
 
   func render(_ status: StatusReply) -> String {
     var parts = [headline(status), tiers(status.tiers)]
+    if let pressure = pressure(status) { parts.append(pressure) }
     if !status.moves.isEmpty { parts.append(moves(status.moves)) }
     parts.append(acquired(status))
     if let spill = status.spill { parts.append(self.spill(spill)) }
@@ -37,6 +38,14 @@ struct StatusView {
       ])
     }
     return table.render()
+  }
+
+  /// Nil where the host has all of its budget.
+  func pressure(_ status: StatusReply) -> String? {
+    guard let message = status.pressure?.message, let advice = status.pressure?.advice else { return nil }
+    let host = status.tiers.first { $0.name == "host" }
+    let size = host.map { "\(Numbers.bytes($0.effectiveBudgetBytes)) of \(Numbers.bytes($0.budgetBytes))" } ?? "less"
+    return "MEMORY IS SHORT: \(message); the host tier may use \(size) now\nto end it, \(advice)"
   }
 
   private func moves(_ moves: [MoveStatus]) -> String {

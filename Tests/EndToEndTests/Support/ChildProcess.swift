@@ -33,9 +33,10 @@ final class ChildProcess {
   /// - Parameters:
   ///   - home: what the program sees as its home, temporary and runtime directories.
   ///   - leadsGroup: gives it a process group, to be signalled whole, as a terminal does on Ctrl-C.
+  ///   - inherited: a descriptor it gets as its number 3, as socket activation passes it.
   init(
     _ executable: String, _ arguments: [String], in home: Workspace, environment: [String: String] = [:],
-    leadsGroup: Bool = false
+    leadsGroup: Bool = false, inherited: Int32? = nil
   ) throws {
     name = String(executable.split(separator: "/").last ?? "")
     let files = home.path + "/out/" + UUID().uuidString
@@ -46,6 +47,7 @@ final class ChildProcess {
     spawn.redirect(STDIN_FILENO, to: "/dev/null", O_RDONLY)
     spawn.redirect(STDOUT_FILENO, to: outputPath, O_WRONLY | O_CREAT | O_TRUNC)
     spawn.redirect(STDERR_FILENO, to: errorPath, O_WRONLY | O_CREAT | O_TRUNC)
+    if let inherited { spawn.pass(inherited, as: 3) }
     pid = try spawn.start(executable, arguments, home.environment.merging(environment) { $1 })
   }
 

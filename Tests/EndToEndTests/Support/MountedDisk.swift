@@ -7,20 +7,22 @@ final class MountedDisk {
   /// Whether this process may mount: root outside a container may.
   static let isPermitted = MountedDisk.probe()
 
-  init?(at path: String, bytes: Int, readOnly: Bool = false) {
+  /// - Parameter inodes: files and directories it can have, its own included; nil for as many as anybody wants.
+  init?(at path: String, bytes: Int, inodes: Int? = nil, readOnly: Bool = false) {
     self.path = path
-    guard Self.mount(path, bytes: bytes, readOnly: readOnly, remounting: false) else { return nil }
+    guard Self.mount(path, bytes: bytes, inodes: inodes, readOnly: readOnly, remounting: false) else { return nil }
   }
 
   deinit { _ = Self.run(["umount", "-l", path]) }
 
   /// Other options for what is mounted.
   func remount(bytes: Int, readOnly: Bool = false) -> Bool {
-    Self.mount(path, bytes: bytes, readOnly: readOnly, remounting: true)
+    Self.mount(path, bytes: bytes, inodes: nil, readOnly: readOnly, remounting: true)
   }
 
-  private static func mount(_ path: String, bytes: Int, readOnly: Bool, remounting: Bool) -> Bool {
-    let options = "size=\(bytes),mode=0700,\(readOnly ? "ro" : "rw")\(remounting ? ",remount" : "")"
+  private static func mount(_ path: String, bytes: Int, inodes: Int?, readOnly: Bool, remounting: Bool) -> Bool {
+    let limit = inodes.map { ",nr_inodes=\($0)" } ?? ""
+    let options = "size=\(bytes)\(limit),mode=0700,\(readOnly ? "ro" : "rw")\(remounting ? ",remount" : "")"
     return run(["mount", "-t", "tmpfs", "-o", options, "tierd-test", path])
   }
 

@@ -34,6 +34,11 @@ struct Spawn: ~Copyable {
     posix_spawn_file_actions_addopen(&actions, descriptor, path, flags, 0o600)
   }
 
+  /// A duplicate that the program inherits; `number` is none of this process's own it needs.
+  mutating func pass(_ descriptor: Int32, as number: Int32) {
+    posix_spawn_file_actions_adddup2(&actions, descriptor, number)
+  }
+
   mutating func start(
     _ program: String, _ arguments: [String], _ environment: [String: String]
   ) throws(Failure) -> pid_t {
