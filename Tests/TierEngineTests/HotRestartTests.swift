@@ -80,7 +80,7 @@ import TierTesting
     #expect(try read(engine).cachedBlocks == 12)
     #expect(keeper.dropped.count == 5)
     #expect(keeper.dropped.contains("tierd-arena-78-records"))
-    ends.forEach { close($0) }
+    for end in ends { close(end) }
   }
 
   @Test func aSmallerBudgetKeepsWhatFits() throws {
@@ -162,5 +162,5 @@ private final class Keeper: MemoryKeeper {
     pwrite(descriptor, &byte, 1, off_t(offset))
   }
 
-  deinit { state.withLock { $0.kept.values.forEach { close($0) } } }
+  deinit { state.withLock { state in for descriptor in state.kept.values { close(descriptor) } } }
 }
