@@ -24,6 +24,7 @@ final class PressureMonitor: Sendable {
   }
 
   static let periodMs: Int32 = 100
+  private static let settledMs: UInt64 = 1000
   private let state = Mutex(State())
 
   /// - Parameters:
@@ -36,7 +37,9 @@ final class PressureMonitor: Sendable {
   ) {
     let thread = EngineThread(name: "pressure") { [self] in
       let sensor = MemorySensor(sources)
-      for line in sensor.missing { report("memory pressure: \(line)") }
+      // A daemon that is refused at its start says why, and nothing else.
+      var missing = sensor.missing
+      let startedMs = MonotonicClock.nowMs()
       state.withLock { $0.view.sources = sensor.summary }
       var policy = PressurePolicy()
       var log = PressureLog()
@@ -44,6 +47,10 @@ final class PressureMonitor: Sendable {
         let isTold = sensor.wait(timeoutMs: Self.periodMs)
         let tier = host()
         let nowMs = MonotonicClock.nowMs()
+        if nowMs - startedMs >= Self.settledMs {
+          for line in missing { report("memory pressure: \(line)") }
+          missing = []
+        }
         let before = policy.allowanceBytes
         let hasChanged = policy.take(
           sensor.reading(isTold: isTold), budgetBytes: tier.budgetBytes, committedBytes: tier.committedBytes,

@@ -31,7 +31,7 @@ struct WorkerLoop {
   }
 
   private func session(_ report: Report, _ random: inout SeededRandom) throws {
-    var client = try connect()
+    var client = try reach(report)
     for number in 1...random.int(1...Self.sequencesPerSessionMax) where !isToEnd() {
       let prompt = StressPrompt(seed: worldSeed, maxBlocks: maxBlocks, &random)
       let manner = Manner(prompt, lingering: lingering, &random)
@@ -62,6 +62,16 @@ struct WorkerLoop {
 
   private func connect() throws(ResidencyError) -> WorkerClient {
     try WorkerClient.connect(path: socketPath, name: "tier-stress", timeoutMs: 10_000)
+  }
+
+  /// The daemon may be away just now.
+  private func reach(_ report: Report) throws -> WorkerClient {
+    do throws(ResidencyError) {
+      return try connect()
+    } catch {
+      guard case .unavailable = error, !isToEnd() else { throw error }
+      return try reconnect(report)
+    }
   }
 
   private func reconnect(_ report: Report) throws -> WorkerClient {
