@@ -1,17 +1,22 @@
-/// `POST /v1/set`: new budgets. What is nil stays as it is.
+/// `POST /v1/set`: new budgets, and tenants' limits. What is nil stays as it is.
 public struct SetRequest: Codable, Sendable, Equatable {
   public var deviceBudgetBytes: Int?
   public var hostBudgetBytes: Int?
   public var diskBudgetBytes: Int?
+  /// All of them: who is not in it is named no more. For workers that connect from then on; its limits at once.
+  public var tenants: TenantTable?
 
-  public init(deviceBudgetBytes: Int? = nil, hostBudgetBytes: Int? = nil, diskBudgetBytes: Int? = nil) {
+  public init(
+    deviceBudgetBytes: Int? = nil, hostBudgetBytes: Int? = nil, diskBudgetBytes: Int? = nil, tenants: TenantTable? = nil
+  ) {
     self.deviceBudgetBytes = deviceBudgetBytes
     self.hostBudgetBytes = hostBudgetBytes
     self.diskBudgetBytes = diskBudgetBytes
+    self.tenants = tenants
   }
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case deviceBudgetBytes, hostBudgetBytes, diskBudgetBytes
+    case deviceBudgetBytes, hostBudgetBytes, diskBudgetBytes, tenants
   }
 
   /// Throws on a key it does not know.
@@ -21,12 +26,16 @@ public struct SetRequest: Codable, Sendable, Equatable {
     deviceBudgetBytes = try container.decodeIfPresent(Int.self, forKey: .deviceBudgetBytes)
     hostBudgetBytes = try container.decodeIfPresent(Int.self, forKey: .hostBudgetBytes)
     diskBudgetBytes = try container.decodeIfPresent(Int.self, forKey: .diskBudgetBytes)
+    tenants = try container.decodeIfPresent(TenantTable.self, forKey: .tenants)
   }
 
   /// Why the request makes no sense whatever the store; nil where it does.
   public var fault: ControlError? {
     let budgets = [deviceBudgetBytes, hostBudgetBytes, diskBudgetBytes].compactMap { $0 }
-    if budgets.isEmpty { return .badRequest("nothing to set: give a device, host or disk budget") }
+    if budgets.isEmpty, tenants == nil {
+      return .badRequest("nothing to set: give a device, host or disk budget, or a tenant's limits")
+    }
+    if let fault = tenants?.fault { return .badRequest("tenants: \(fault)") }
     if budgets.contains(where: { $0 < 0 }) { return .badRequest("a budget cannot be negative") }
     return nil
   }

@@ -10,6 +10,8 @@ public struct SessionStatus: Codable, Sendable, Equatable {
   public var id: UInt64
   /// As the kernel told them at accept.
   public var uid: UInt32
+  /// As in `TenantStatus`.
+  public var tenant: String
   public var pid: Int32
   /// What the worker calls itself; not to be trusted.
   public var client: String
@@ -20,11 +22,12 @@ public struct SessionStatus: Codable, Sendable, Equatable {
   public var connectedS: Double
 
   public init(
-    id: UInt64, uid: UInt32, pid: Int32, client: String, sequences: SequenceCounts, leases: Int, staged: Int,
+    id: UInt64, uid: UInt32, tenant: String, pid: Int32, client: String, sequences: SequenceCounts, leases: Int, staged: Int,
     connectedS: Double
   ) {
     self.id = id
     self.uid = uid
+    self.tenant = tenant
     self.pid = pid
     self.client = client
     self.sequences = sequences

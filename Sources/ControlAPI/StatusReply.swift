@@ -25,12 +25,17 @@ public struct StatusReply: Codable, Sendable, Equatable {
   public var latencies: [LatencyStatus]
   /// Nil where memory pressure is not watched.
   public var pressure: PressureStatus?
+  /// Those with limits, workers or blocks.
+  public var tenants: [TenantStatus]
+  /// As configured, or set since.
+  public var tenantTable: TenantTable
 
   public init(
     version: String, pid: Int32, uptimeS: Double, instance: String, draining: Bool, tiers: [TierStatus],
     moves: [MoveStatus], hits: Int, misses: Int, lost: Int, retired: Int, leases: Int, sessions: Int,
     sequences: SequenceCounts,
-    spill: SpillStatus?, latencies: [LatencyStatus], pressure: PressureStatus? = nil
+    spill: SpillStatus?, latencies: [LatencyStatus], pressure: PressureStatus? = nil, tenants: [TenantStatus] = [],
+    tenantTable: TenantTable = TenantTable()
   ) {
     self.version = version
     self.pid = pid
@@ -49,6 +54,8 @@ public struct StatusReply: Codable, Sendable, Equatable {
     self.spill = spill
     self.latencies = latencies
     self.pressure = pressure
+    self.tenants = tenants
+    self.tenantTable = tenantTable
   }
 }
 

@@ -12,6 +12,7 @@ enum PrometheusText {
     traffic(status, &page)
     if let spill = status.spill { self.spill(spill, &page) }
     latencies(status.latencies, &page)
+    status.renderTenants(&page)
     if let pressure = status.pressure { pressure.render(&page) }
     return page.text
   }

@@ -28,14 +28,27 @@ public enum ConfigurationFile {
     for (key, value) in mapping {
       let line = key.mark?.line ?? 0
       let setting = try setting(key, path, line)
-      guard case .scalar(let scalar) = value, value.null == nil else {
-        throw ConfigurationFault("\(path), line \(line): \(setting.rawValue) takes one value")
-      }
-      guard layer.updateValue(SettingValue(scalar.string, .file(path: path, line: line)), forKey: setting) == nil else {
+      let text = try text(value, of: setting, path, line)
+      guard layer.updateValue(SettingValue(text, .file(path: path, line: line)), forKey: setting) == nil else {
         throw ConfigurationFault("\(path), line \(line): \(setting.rawValue) is there twice")
       }
     }
     return layer
+  }
+
+  private static func text(
+    _ value: Node, of setting: Setting, _ path: String, _ line: Int
+  ) throws(ConfigurationFault) -> String {
+    if setting.isMapping {
+      guard value.null == nil, case .mapping = value else {
+        throw ConfigurationFault("\(path), line \(line): \(setting.rawValue) takes a mapping of names")
+      }
+      return flowText(value)
+    }
+    guard case .scalar(let scalar) = value, value.null == nil else {
+      throw ConfigurationFault("\(path), line \(line): \(setting.rawValue) takes one value")
+    }
+    return scalar.string
   }
 
   private static func setting(_ key: Node, _ path: String, _ line: Int) throws(ConfigurationFault) -> Setting {

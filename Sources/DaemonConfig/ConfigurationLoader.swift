@@ -1,4 +1,5 @@
 import ControlAPI
+import TierCore
 
 /// From layers of text to a checked configuration: built-in defaults < file < environment < flags.
 public struct ConfigurationLoader: Sendable {
@@ -31,7 +32,14 @@ public struct ConfigurationLoader: Sendable {
       diskBudgetBytes: try reader.diskBudget(),
       emulatedLinkBytesPerS: try reader.linkSpeed(),
       drainDeadlineS: try reader.drainDeadline(),
+      tenants: try reader.tenants(),
       logLevel: try reader.logLevel())
+    for (tier, bytes) in [
+      (Tier.device, configuration.deviceBudgetBytes), (.host, configuration.hostBudgetBytes),
+      (.disk, configuration.diskBudgetBytes),
+    ] {
+      if let why = configuration.tenants.fault(ofBudget: bytes, tier) { throw reader.fault(.tenants, why) }
+    }
     let longest = max(configuration.workerSocketPath.utf8.count, configuration.controlSocketPath.utf8.count)
     guard longest <= RuntimePaths.maxSocketPathBytes else {
       throw reader.fault(
@@ -45,7 +53,7 @@ public struct ConfigurationLoader: Sendable {
   private var builtIn: SettingLayer {
     var texts: [Setting: String] = [
       .device: "none", .deviceBudget: "1GiB", .hostBudget: "1GiB", .diskBudget: "8GiB", .emulatedLink: "unlimited",
-      .drainDeadline: "45s", .logLevel: "info",
+      .drainDeadline: "45s", .tenants: "{}", .logLevel: "info",
     ]
     texts[.runtimeDirectory] =
       unitDirectory("RUNTIME_DIRECTORY") ?? RuntimePaths.runtimeDirectory(uid: uid, environment: environment)

@@ -2,7 +2,7 @@
 public enum ConfigurationText {
   public static func render(_ layers: SettingLayer) -> String {
     let lines = Setting.allCases.compactMap { setting in
-      layers[setting].map { ("\(setting.rawValue): \(quoted($0.text))", origin(setting, $0.origin)) }
+      layers[setting].map { ("\(setting.rawValue): \(setting.isMapping ? $0.text : quoted($0.text))", origin(setting, $0.origin)) }
     }
     let width = lines.map { $0.0.count }.max() ?? 0
     return lines.map { $0.0 + String(repeating: " ", count: width - $0.0.count) + "  # " + $0.1 + "\n" }.joined()
@@ -18,7 +18,7 @@ public enum ConfigurationText {
   }
 
   /// Plain where YAML reads it back as it is; single quotes else.
-  private static func quoted(_ text: String) -> String {
+  static func quoted(_ text: String) -> String {
     let plain = text.utf8.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -1,4 +1,4 @@
-import ControlAPI
+public import ControlAPI
 
 /// What `tierd` runs with, checked.
 public struct DaemonConfiguration: Sendable, Equatable {
@@ -23,6 +23,8 @@ public struct DaemonConfiguration: Sendable, Equatable {
   public var emulatedLinkBytesPerS: Int?
   /// How long a stop may take to write what is only in memory to disk.
   public var drainDeadlineS: Int
+  /// Which users are whose, and what they may have.
+  public var tenants: TenantTable
   /// A name swift-log knows: `trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`.
   public var logLevel: String
 

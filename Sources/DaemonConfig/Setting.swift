@@ -8,7 +8,11 @@ public enum Setting: String, Sendable, CaseIterable {
   case diskBudget = "disk_budget"
   case emulatedLink = "emulated_link"
   case drainDeadline = "drain_deadline"
+  case tenants
   case logLevel = "log_level"
+
+  /// Its text is a YAML mapping on one line.
+  var isMapping: Bool { self == .tenants }
 
   /// `TIERD_HOST_BUDGET`
   public var environmentName: String { "TIERD_" + rawValue.uppercased() }

@@ -1,3 +1,4 @@
+import ControlAPI
 import TierCore
 
 /// Turns the text of each setting into its value, or into one line that names the setting and where it came from.
@@ -83,6 +84,10 @@ struct SettingReader {
       seconds <= Self.mostDrainS
     else { throw fault(.drainDeadline, "'\(text.prefix(64))' is not 0s to \(Self.mostDrainS)s") }
     return seconds
+  }
+
+  func tenants() throws(ConfigurationFault) -> TenantTable {
+    try TenantReader { fault(.tenants, $0) }.read(try text(.tenants))
   }
 
   func logLevel() throws(ConfigurationFault) -> String {

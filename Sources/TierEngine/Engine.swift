@@ -14,6 +14,7 @@ public final class Engine: Sendable {
     var core: ResidencyCore
     var outboxes: [SessionID: any ReplyOutbox] = [:]
     var peers: [SessionID: SessionPeer] = [:]
+    var tenants: TenantNames
     /// Of the sessions that asked for one.
     var traces: [SessionID: SessionTrace] = [:]
     var lastSession: UInt64 = 0
@@ -23,6 +24,7 @@ public final class Engine: Sendable {
   }
   struct SessionPeer {
     let credentials: PeerCredentials
+    let tenant: TenantID
     let connectedAtMs: UInt64
   }
 
@@ -64,7 +66,8 @@ public final class Engine: Sendable {
     arenas = ArenaTable(keeper: options.memoryKeeper)
     let core = ResidencyCore(
       CoreConfiguration(deviceBytes: options.deviceBytes, hostBytes: options.hostBytes, diskBytes: 0))
-    state = Mutex(State(core: core))
+    state = Mutex(State(core: core, tenants: TenantNames(options.tenants)))
+    handle(.setTenants(options.tenants.policy))
     adoptMemory()
     do throws(SpillError) {
       let spill = try openSpill()

@@ -1,3 +1,4 @@
+public import ControlAPI
 public import TierMemory
 
 /// What a store is opened with.
@@ -22,6 +23,8 @@ public struct EngineOptions: Sendable {
   public var damagesOneReadIn: Int?
   /// Where to look for memory pressure; nil: nowhere, the host tier keeps its budget.
   public var memorySources: MemorySources?
+  /// Which users are whose, and what they may have.
+  public var tenants = TenantTable()
   /// Told one line about each thing an operator should know.
   public var report: @Sendable (String) -> Void
 

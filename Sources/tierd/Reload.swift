@@ -3,7 +3,8 @@ import DaemonConfig
 import Logging
 import TierCore
 
-/// What a new configuration means to a daemon that runs: budgets and log level take effect, all together or not at all.
+/// What a new configuration means to a daemon that runs: budgets, tenants and log level take effect, all together or not at
+/// all.
 /// Whatever else changed is named, and waits for a restart.
 struct Reload {
   /// What is in force now that was not before, as `host_budget 2 GiB`.
@@ -26,7 +27,7 @@ struct Reload {
       level.set(new.configuration.logLevel)
       changed.append("\(Setting.logLevel.rawValue) \(new.configuration.logLevel)")
     }
-    let isLive: Set<Setting> = [.deviceBudget, .hostBudget, .diskBudget, .logLevel]
+    let isLive: Set<Setting> = [.deviceBudget, .hostBudget, .diskBudget, .tenants, .logLevel]
     needsRestart += Setting.allCases.filter { setting in
       !isLive.contains(setting) && old.layers[setting]?.text != new.layers[setting]?.text
     }
@@ -48,6 +49,10 @@ struct Reload {
       guard bytes != now else { continue }
       request.set(budget.tier, bytes)
       changed.append("\(budget.setting.rawValue) \(ByteCount.text(bytes))")
+    }
+    if new.tenants != store.status().tenantTable {
+      request.tenants = new.tenants
+      changed.append(Setting.tenants.rawValue)
     }
     if request != SetRequest() { _ = try store.set(request) }
   }

@@ -86,6 +86,12 @@ struct SettingFlags: ParsableArguments {
   @Option(help: .init("How long a stop may take to write what is only in memory to disk.", valueName: "seconds"))
   var drainDeadline: String?
 
+  @Option(
+    help: .init(
+      "Users by name, and what they are guaranteed and may have: {team: {uids: [1001], host_guarantee: 1GiB}}.",
+      valueName: "mapping"))
+  var tenants: String?
+
   @Option(help: .init("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
   var logLevel: String?
 
@@ -93,7 +99,7 @@ struct SettingFlags: ParsableArguments {
     let given: [(Setting, String?)] = [
       (.runtimeDirectory, runtimeDir), (.stateDirectory, stateDir), (.device, device), (.deviceBudget, deviceBudget),
       (.hostBudget, hostBudget), (.diskBudget, diskBudget), (.emulatedLink, emulatedLink),
-      (.drainDeadline, drainDeadline), (.logLevel, logLevel),
+      (.drainDeadline, drainDeadline), (.tenants, tenants), (.logLevel, logLevel),
     ]
     return given.reduce(into: [:]) { layer, item in
       if let text = item.1 { layer[item.0] = SettingValue(text, .flag) }

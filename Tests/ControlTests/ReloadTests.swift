@@ -23,7 +23,10 @@ import Testing
     scratch = try ScratchDirectory()
     let host = TierStatus(
       name: "host", budgetBytes: 1 << 30, usedBytes: 0, peakBytes: 0, keptBytes: 0, ringBytes: 0, blocks: 0)
-    store.state.withLock { $0.status.tiers.append(host) }
+    store.state.withLock {
+      $0.status.tiers.append(host)
+      $0.status.tenantTable = TenantTable()
+    }
   }
 
   /// The file with some lines changed.
@@ -81,6 +84,18 @@ import Testing
     #expect(reload.needsRestart.contains(setting))
     #expect(reload.summary.contains("takes effect with a restart: "))
     #expect(store.state.withLock { $0.sets.isEmpty })
+  }
+
+  @Test("Tenants take effect, and what `tierctl set` gave them is undone") func tenants() throws {
+    let text = "{team: {uids: [1001, 1002], host_guarantee: 512MiB, host_quota: 2GiB, connections: 16}}"
+    let file = try loaded([.tenants: text])
+    store.state.withLock { $0.status.tenantTable = Samples.table }
+    #expect(try Reload(from: loaded(), to: file, store: store, level: level).summary == "nothing changes")
+    store.state.withLock { $0.status.tenantTable.tenants[0].limits.hostQuotaBytes = nil }
+    #expect(try Reload(from: file, to: file, store: store, level: level).summary == "now tenants")
+    #expect(store.state.withLock { $0.sets } == [SetRequest(tenants: Samples.table)])
+    _ = try Reload(from: file, to: loaded(), store: store, level: level)
+    #expect(store.state.withLock { $0.sets.last?.tenants } == TenantTable())
   }
 
   @Test("A disk tier neither comes nor goes") func diskTier() throws {

@@ -32,8 +32,24 @@ enum Samples {
       spill: SpillStatus(
         records: 1234, liveBytes: 90 << 20, deadBytes: 1 << 20, fileBytes: 92 << 20, originalBytes: 140 << 20,
         storedBytes: 100 << 20, health: "ok"),
-      latencies: [LatencyStatus(name: "acquire", count: 5000, sumUs: 40_000, p50Us: 7.5, p99Us: 1234, maxUs: 2_500_000)]
-    )
+      latencies: [LatencyStatus(name: "acquire", count: 5000, sumUs: 40_000, p50Us: 7.5, p99Us: 1234, maxUs: 2_500_000)],
+      tenants: [
+        TenantStatus(
+          name: "team", id: 0x8000_0001, sessions: 3, maxSessions: 16, sequences: SequenceCounts(open: 1, queued: 2),
+          shares: [
+            .init(
+              tier: "host", keptBytes: 300 << 20, reservedBytes: 12 << 20, guaranteeBytes: 512 << 20,
+              quotaBytes: 2 << 30)
+          ], hits: 12_000, misses: 50, lost: 1, displaced: 3)
+      ], tenantTable: table)
+  }
+
+  static var table: TenantTable {
+    var limits = TenantTable.Limits()
+    limits.hostGuaranteeBytes = 512 << 20
+    limits.hostQuotaBytes = 2 << 30
+    limits.connections = 16
+    return TenantTable(tenants: [.init(name: "team", uids: [1001, 1002], limits: limits)])
   }
 
   static func key(_ word: UInt64, layer: UInt16 = 0, tenant: UInt32 = 0) -> BlockKey {

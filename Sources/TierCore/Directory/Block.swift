@@ -22,8 +22,8 @@ struct Block {
   var isSealing = false
   /// When it was used last, in acquires of the whole store.
   var lastUse: UInt64 = 0
-  /// The group whose lists its evictable copies stand in: the sequence that used it last, or `EvictionLists.idle`.
-  var group: Int32 = EvictionLists.idle
+  /// The group whose lists its evictable copies stand in: the sequence that used it last, or its tenant's idle one.
+  var group: Int32
   /// Where no plan says when it is used next: uses since it was last considered for eviction, and whether it was found
   /// worth keeping.
   var uses: UInt8 = 0

@@ -14,9 +14,10 @@ struct Directory {
   func find(_ key: BlockKey) -> BlockHandle? { byKey[key] }
 
   /// The block's handle, new if need be. Nil if the key is known with another layout: it is not the same bytes.
-  mutating func intern(_ key: BlockKey, _ layout: BlockLayout) -> BlockHandle? {
+  /// `group`: where a new one stands that nobody uses.
+  mutating func intern(_ key: BlockKey, _ layout: BlockLayout, group: Int32) -> BlockHandle? {
     if let handle = byKey[key] { return self[handle].layout == layout ? handle : nil }
-    let block = Block(key: key, layout: layout)
+    let block = Block(key: key, layout: layout, group: group)
     let handle: BlockHandle
     if let free = freeHandles.popLast() {
       handle = free

@@ -1,9 +1,11 @@
 /// Which copies may be evicted, in an order that makes the farthest next use cheap to find.
 ///
 /// A copy stands in a list while it is resident, kept, not leased and not being read. Lists are keyed by (tier, clean or
-/// dirty, group, layer): a group is a sequence, or `idle` for blocks whose next use nobody knows, which stand in two rows
-/// (`ClassicPolicy.swift`). Links live in the copies themselves, so every operation is O(1).
+/// dirty, group, layer): a group is a sequence, or an idle one for blocks whose next use nobody knows, which stand in two
+/// rows (`ClassicPolicy.swift`). Tenants with limits have an idle group of their own, the others share one. Links live in
+/// the copies themselves, so every operation is O(1).
 struct EvictionLists {
+  /// Of all tenants without limits.
   static let idle: Int32 = 0
   /// Rows of the idle group.
   static let probation = 0
@@ -25,6 +27,7 @@ struct EvictionLists {
   private var groups = IDTable<Int32, Group>()
   private var freeBases: [Int32: [Int32]] = [:]
   private var nextGroup: Int32 = 1
+  private(set) var idleGroups = [EvictionLists.idle]
 
   init() { groups.append(Group(base: allocate(layers: 2), layers: 2), as: Self.idle) }
 
@@ -41,6 +44,14 @@ struct EvictionLists {
     groups.append(Group(base: allocate(layers: Int32(layers)), layers: Int32(layers)), as: id)
     return id
   }
+
+  mutating func addIdleGroup() -> Int32 {
+    let group = addGroup(layers: 2)
+    idleGroups.append(group)
+    return group
+  }
+
+  func isIdle(_ group: Int32) -> Bool { group == Self.idle || (idleGroups.count > 1 && idleGroups.contains(group)) }
 
   /// The group's lists must be empty.
   mutating func removeGroup(_ id: Int32) {
@@ -63,7 +74,7 @@ struct EvictionLists {
     guard copy.state == .resident, copy.role == .kept, copy.readers == 0, tier != computeTier || block.leases == 0
     else { return -1 }
     let unplannedRow = block.isProven ? Self.proven : Self.probation
-    let row = block.group == Self.idle ? unplannedRow : Int(block.key.layer)
+    let row = isIdle(block.group) ? unplannedRow : Int(block.key.layer)
     return list(tier, clean: block.isClean(on: tier), group: block.group, layer: row)
   }
 
@@ -73,10 +84,10 @@ struct EvictionLists {
     return first < 0 ? nil : first
   }
 
-  /// A copy whose next use nobody knows, on probation if there is one.
-  func firstUnplanned(_ tier: Tier, clean: Bool) -> BlockHandle? {
-    first(list(tier, clean: clean, group: Self.idle, layer: Self.probation))
-      ?? first(list(tier, clean: clean, group: Self.idle, layer: Self.proven))
+  /// A copy of an idle group, on probation if there is one.
+  func firstUnplanned(_ tier: Tier, clean: Bool, group: Int32) -> BlockHandle? {
+    first(list(tier, clean: clean, group: group, layer: Self.probation))
+      ?? first(list(tier, clean: clean, group: group, layer: Self.proven))
   }
 
   func count(_ list: Int32) -> Int { heads[Int(list)].count }

@@ -66,12 +66,14 @@ extension ResidencyCore {
   mutating func open(_ plan: SequencePlan, in id: SessionID) throws(Violation) {
     guard sessions[id]!.sequences[plan.sequence] == nil else { throw .duplicateSequence(plan.sequence) }
     if let fault = Admission.fault(in: plan) { throw .badPlan(fault) }
-    if let refusal = refusal(of: plan) {
+    let tenant = sessions[id]!.tenant
+    if let refusal = refusal(of: plan, of: tenant) {
       emit(.reply(id, .refused(plan.sequence, refusal)))
       return
     }
     let group = lists.addGroup(layers: plan.layers)
-    let sequence = Sequence(session: id, tenant: sessions[id]!.tenant, plan: plan, group: group)
+    let sequence = Sequence(
+      session: id, tenant: tenant, plan: plan, group: group, idleGroup: tenants[tenant].idleGroup)
     sequence.lastActivityMs = nowMs
     sequences.append(sequence, as: group)
     sessions[id]!.sequences[plan.sequence] = group
@@ -81,73 +83,76 @@ extension ResidencyCore {
     if sequence.state == .queued { reply(sequence, .queued(plan.sequence, ahead: ahead)) }
   }
 
-  private func refusal(of plan: SequencePlan) -> Refusal? {
+  private func refusal(of plan: SequencePlan, of tenant: TenantID) -> Refusal? {
     if isDraining { return .draining }
-    if let misfit = misfit(plan) { return misfit }
-    if admissionQueue.count >= configuration.queueLimit { return .queueFull(limit: configuration.queueLimit) }
+    if let misfit = misfit(plan, of: tenant) { return misfit }
+    // Others' waiting sequences do not keep a tenant's first one out.
+    let hasQueued = admissionQueue.elements.contains { sequences[$0]?.tenant == tenant }
+    if hasQueued, admissionQueue.count >= configuration.queueLimit {
+      return .queueFull(limit: configuration.queueLimit)
+    }
     return nil
   }
 
-  /// Why the plan could not run even with all memory to itself.
-  func misfit(_ plan: SequencePlan) -> Refusal? {
+  /// Why the plan could not run even with all memory to itself that its tenant can have.
+  func misfit(_ plan: SequencePlan, of tenant: TenantID) -> Refusal? {
     let needs = Admission.minimum(plan, computeTier: computeTier)
-    for (tier, bytes) in [(Tier.device, needs.device), (.host, needs.host)] where bytes > self[tier].configuredBytes {
-      return .stepExceedsBudget(tier: tier, neededBytes: bytes, budgetBytes: self[tier].configuredBytes)
+    for (tier, bytes) in [(Tier.device, needs.device), (.host, needs.host)] {
+      let most = mostBytes(of: tenant, on: tier)
+      if bytes > most { return .stepExceedsBudget(tier: tier, neededBytes: bytes, budgetBytes: most) }
     }
     let total = Admission.sequenceBytes(plan)
-    if total > capacity(beside: needs, \.configuredBytes) {
-      return .sequenceExceedsBudgets(
-        neededBytes: total, budgetBytes: capacity(beside: needs, \.configuredBytes))
-    }
-    return nil
+    let room =
+      mostBytes(of: tenant, on: .device) - needs.device + mostBytes(of: tenant, on: .host) - needs.host
+      + mostBytes(of: tenant, on: .disk)
+    return total > room ? .sequenceExceedsBudgets(neededBytes: total, budgetBytes: room) : nil
   }
 
-  /// What all tiers together hold of blocks, with `needs` reserved.
-  private func capacity(beside needs: Admission.Needs, _ budget: KeyPath<Pool, Int>) -> Int {
-    max(0, device[keyPath: budget] - needs.device) + max(0, host[keyPath: budget] - needs.host)
-      + Admission.usableDisk(disk.capBytes)
-  }
-
-  /// Admits from the head of the queue, in order, as far as minima fit.
+  /// Admits from the head of the queue, in order, as far as minima fit. Who waits keeps back those behind, except where
+  /// it is their own quota that has no room, and those whose guarantee covers them.
   mutating func admitQueued() {
     while let group = admissionQueue.first {
-      guard let sequence = sequences[group] else {
-        _ = admissionQueue.popFirst()
-        continue
-      }
-      if sequence.state == .queued {
-        guard reserveMemory(for: sequence) else { return }
-        sequence.state = .admitting
-      }
-      guard openStaging(for: sequence) else { return }
+      guard sequences[group].map({ admit($0) }) ?? true else { break }
       _ = admissionQueue.popFirst()
-      sequence.state = .admitted
-      sequence.isUnsettled = true
-      let staging = sequence.staging!
-      reply(sequence, .admitted(sequence.id, staging: staging.arena, stagingSlots: staging.slotCount))
     }
+    guard tenants.hasLimits, admissionQueue.count > 1 else { return }
+    var waiting: [TenantID] = []
+    var areAllKeptBack = false
+    for group in admissionQueue.elements {
+      guard let sequence = sequences[group], !waiting.contains(sequence.tenant) else { continue }
+      let isCovered = isGuaranteed(sequence)
+      guard !areAllKeptBack || isCovered, !admit(sequence) else { continue }
+      waiting.append(sequence.tenant)
+      if isWithinQuota(sequence) { areAllKeptBack = true }
+    }
+    admissionQueue.removeAll { sequences[$0]?.state == .admitted }
+  }
+
+  /// False where it waits.
+  private mutating func admit(_ sequence: Sequence) -> Bool {
+    if sequence.state == .queued {
+      guard reserveMemory(for: sequence) else { return false }
+      sequence.state = .admitting
+    }
+    guard sequence.state == .admitting, openStaging(for: sequence) else { return sequence.state == .admitted }
+    sequence.state = .admitted
+    sequence.isUnsettled = true
+    let staging = sequence.staging!
+    reply(sequence, .admitted(sequence.id, staging: staging.arena, stagingSlots: staging.slotCount))
+    return true
   }
 
   private mutating func reserveMemory(for sequence: Sequence) -> Bool {
-    let plan = sequence.plan
-    let needs = Admission.minimum(plan, computeTier: computeTier)
-    var minima = needs
-    var total = Admission.sequenceBytes(plan)
-    for other in sequences.values where other.state != .queued {
-      let least = Admission.minimum(other.plan, computeTier: computeTier)
-      minima.device += least.device
-      minima.host += least.host
-      total += Admission.sequenceBytes(other.plan)
+    let needs = Admission.minimum(sequence.plan, computeTier: computeTier)
+    let demand = demand(with: sequence)
+    let isAlone = !sequences.values.contains { $0.state != .queued }
+    guard fits(demand, of: sequence.tenant) || isAlone && misfit(sequence.plan, of: sequence.tenant) == nil else {
+      return false
     }
-    let isAlone = minima == needs
-    guard
-      minima.device <= device.budgetBytes && minima.host <= host.budgetBytes
-        && total <= capacity(beside: minima, \.budgetBytes) || isAlone && misfit(plan) == nil
-    else { return false }
     // However short the machine is of memory, one sequence at a time goes on.
-    raise(.device, to: minima.device)
-    raise(.host, to: minima.host)
-    if device.reservedBytes + needs.device > device.budgetBytes || host.reservedBytes + needs.host > host.budgetBytes {
+    raise(.device, to: demand.minima.device)
+    raise(.host, to: demand.minima.host)
+    if !canReserve(needs, for: sequence.tenant) {
       for other in sequences.values { trimToMinimum(other) }
     }
     grant(sequence, needs)
@@ -174,28 +179,29 @@ extension ResidencyCore {
       plan.layout.isDroppable ? 0 : max(0, min(share, Admission.ringSlotsPreferred) - plan.ringSlots) * slot
     let transitSlots = min(host.budgetBytes / Admission.transitShare / slot, Admission.transitSlotsPreferred)
     let extraTransit = plan.layout.isDroppable ? 0 : max(0, transitSlots - Admission.transitSlots(plan)) * slot
-    if self[computeTier].reservedBytes + computeNeed(needs) + extraRing <= compute.budgetBytes {
+    var more = sequence.reserved
+    if computeTier == .device { more.device += extraRing } else { more.host += extraRing }
+    if canReserve(more, for: sequence.tenant) {
       sequence.ringLimit += extraRing / slot
-      if computeTier == .device { sequence.reserved.device += extraRing } else { sequence.reserved.host += extraRing }
+      sequence.reserved = more
     }
-    if host.reservedBytes + sequence.reserved.host + extraTransit <= host.budgetBytes {
+    more = sequence.reserved
+    more.host += extraTransit
+    if canReserve(more, for: sequence.tenant) {
       sequence.transitLimitBytes += extraTransit
-      sequence.reserved.host += extraTransit
+      sequence.reserved = more
     }
-    device.reservedBytes += sequence.reserved.device
-    host.reservedBytes += sequence.reserved.host
+    reserve(sequence.reserved, for: sequence.tenant)
     host.transitLimitBytes += sequence.transitLimitBytes
   }
-
-  private func computeNeed(_ needs: Admission.Needs) -> Int { computeTier == .device ? needs.device : needs.host }
 
   /// Takes back what an admitted sequence has beyond its minimum; slots in use leave as they are released.
   mutating func trimToMinimum(_ sequence: Sequence) {
     guard sequence.state != .queued else { return }
     let needs = Admission.minimum(sequence.plan, computeTier: computeTier)
     let transit = Admission.transitSlots(sequence.plan) * sequence.plan.layout.slotBytes
-    device.reservedBytes -= sequence.reserved.device - needs.device
-    host.reservedBytes -= sequence.reserved.host - needs.host
+    reserve(sequence.reserved, for: sequence.tenant, sign: -1)
+    reserve(needs, for: sequence.tenant)
     host.transitLimitBytes -= sequence.transitLimitBytes - transit
     sequence.reserved = needs
     sequence.transitLimitBytes = transit
@@ -205,7 +211,7 @@ extension ResidencyCore {
 
   private mutating func openStaging(for sequence: Sequence) -> Bool {
     let bytes = Admission.stagingBytes(sequence.plan)
-    guard makeRoom(bytes, on: .host) else { return false }
+    guard makeRoom(bytes, on: .host, for: Claim(tenant: sequence.tenant)) else { return false }
     var steps: [Pool.Step] = []
     guard host.takeStaging(bytes, steps: &steps) else { return false }
     carryOut(steps, on: .host)
@@ -222,8 +228,7 @@ extension ResidencyCore {
   /// Returns a closed sequence's reservations.
   mutating func giveBack(_ sequence: Sequence) {
     guard sequence.state != .queued else { return }
-    device.reservedBytes -= sequence.reserved.device
-    host.reservedBytes -= sequence.reserved.host
+    reserve(sequence.reserved, for: sequence.tenant, sign: -1)
     host.transitLimitBytes -= sequence.transitLimitBytes
     // While memory is short its promise may have been all that held the budget up.
     enforceBudget(.device)

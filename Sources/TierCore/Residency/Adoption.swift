@@ -49,7 +49,7 @@ extension ResidencyCore {
   /// What was found in a held slot of an adopted arena: a block, its bytes verified, or nil where they are not to be used.
   mutating func adopt(_ block: FoundBlock?, in slot: SlotRef, on tier: Tier) {
     self[tier].settleAdopted(slot)
-    guard let block, let handle = directory.intern(block.key, block.layout) else { return release(slot, on: tier) }
+    guard let block, let handle = intern(block.key, block.layout) else { return release(slot, on: tier) }
     defer { directory.removeIfUnused(handle) }
     guard directory[handle][tier].state == .none, !directory[handle].isSealing,
       directory[handle].checksum == block.checksum || !directory[handle].isAnywhere,
@@ -62,7 +62,7 @@ extension ResidencyCore {
     copy.slot = slot
     copy.generation = self[tier].generation(of: slot)
     directory[handle][tier] = copy
-    self[tier].keptBytes += block.layout.slotBytes
+    account(block.layout.slotBytes, .kept, on: tier, of: block.key.tenant)
     statistics.adopted += 1
     relist(handle)
     // A fetch that queued for a place on the host finds the block there.

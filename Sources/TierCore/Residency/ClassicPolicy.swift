@@ -10,11 +10,32 @@ extension ResidencyCore {
   private static let probationShare = 10
   private static let usesCounted: UInt8 = 3
 
-  /// The copy to evict of those without a plan; nil where there is none. Each pass evicts, or uses up a use.
-  mutating func unplannedVictim(on tier: Tier, clean: Bool) -> BlockHandle? {
+  /// The copy to evict of those without a plan; nil where there is none. Of several tenants' queues, the one that was used
+  /// longest ago.
+  mutating func unplannedVictim(on tier: Tier, clean: Bool, for claim: Claim) -> BlockHandle? {
+    var oldest: BlockHandle?
+    for group in idleGroups(on: tier, for: claim) {
+      guard let candidate = unplannedVictim(on: tier, clean: clean, in: group) else { continue }
+      if let other = oldest, directory[other].lastUse <= directory[candidate].lastUse { continue }
+      oldest = candidate
+    }
+    return oldest
+  }
+
+  /// Those whose copies on the tier may leave for the claim.
+  private func idleGroups(on tier: Tier, for claim: Claim) -> [Int32] {
+    guard lists.idleGroups.count > 1 || claim.canSpill != nil else { return lists.idleGroups }
+    return lists.idleGroups.filter { group in
+      // Who has no limits is guaranteed nothing, and lacks no quota.
+      tenants.accounts.contains { $0.idleGroup == group && mayTake(from: $0.tenant, on: tier, for: claim) }
+    }
+  }
+
+  /// Each pass evicts, or uses up a use.
+  private mutating func unplannedVictim(on tier: Tier, clean: Bool, in group: Int32) -> BlockHandle? {
     while true {
-      let probation = lists.list(tier, clean: clean, group: EvictionLists.idle, layer: EvictionLists.probation)
-      let proven = lists.list(tier, clean: clean, group: EvictionLists.idle, layer: EvictionLists.proven)
+      let probation = lists.list(tier, clean: clean, group: group, layer: EvictionLists.probation)
+      let proven = lists.list(tier, clean: clean, group: group, layer: EvictionLists.proven)
       let count = lists.count(probation)
       let isProbationFull = count * Self.probationShare >= count + lists.count(proven)
       if let handle = lists.first(probation), isProbationFull || lists.first(proven) == nil {
@@ -53,19 +74,23 @@ extension ResidencyCore {
 
   /// Copies on the compute tier whose next use nobody knows.
   private var unplannedCopies: Int {
-    [true, false].reduce(0) { sum, clean in
-      sum
-        + [EvictionLists.probation, EvictionLists.proven].reduce(0) {
-          $0 + lists.count(lists.list(computeTier, clean: clean, group: EvictionLists.idle, layer: $1))
+    var sum = 0
+    for group in lists.idleGroups {
+      for clean in [true, false] {
+        for row in [EvictionLists.probation, EvictionLists.proven] {
+          sum += lists.count(lists.list(computeTier, clean: clean, group: group, layer: row))
         }
+      }
     }
+    return sum
   }
 
   /// Room to keep one more copy, of a block whose next use nobody knows: others like it give way.
-  mutating func makeKeepRoom(_ bytes: Int, on tier: Tier) -> Bool {
-    while !canKeep(bytes, on: tier) {
-      guard let victim = unplannedVictim(on: tier, clean: true) else { return false }
-      dropCopy(victim, on: tier)
+  mutating func makeKeepRoom(_ bytes: Int, of tenant: TenantID, on tier: Tier) -> Bool {
+    while !canKeep(bytes, of: tenant, on: tier) {
+      let claim = claim(bytes, by: tenant, on: tier)
+      guard let victim = unplannedVictim(on: tier, clean: true, for: claim) else { return false }
+      displace(victim, on: tier, for: claim)
     }
     return true
   }

@@ -26,7 +26,7 @@ extension ResidencyCore {
     copy.generation = generation
     copy.ringOwner = owner
     directory[handle][tier] = copy
-    account(bytes, role, on: tier, owner: owner)
+    account(bytes, role, on: tier, of: block.key.tenant, owner: owner)
     if role == .ring { sequences[owner]?.ring.append(handle) }
     return true
   }
@@ -47,9 +47,11 @@ extension ResidencyCore {
   }
 
   /// Adds to (or, negative, takes from) what a role uses.
-  private mutating func account(_ bytes: Int, _ role: Copy.Role, on tier: Tier, owner: Int32) {
+  mutating func account(_ bytes: Int, _ role: Copy.Role, on tier: Tier, of tenant: TenantID, owner: Int32 = -1) {
     switch role {
-    case .kept: self[tier].keptBytes += bytes
+    case .kept:
+      self[tier].keptBytes += bytes
+      tenants[tenant].kept[tier] += bytes
     case .transit: self[tier].transitBytes += bytes
     case .ring:
       self[tier].ringBytes += bytes
@@ -64,10 +66,11 @@ extension ResidencyCore {
     precondition(tier != computeTier || directory[handle].leases == 0, "a leased block never moves")
     lists.remove(handle, tier, in: &directory)
     leaveRing(handle, copy)
-    account(-directory[handle].layout.slotBytes, copy.role, on: tier, owner: copy.ringOwner)
+    let tenant = directory[handle].key.tenant
+    account(-directory[handle].layout.slotBytes, copy.role, on: tier, of: tenant, owner: copy.ringOwner)
     if copy.state == .resident, copy.role != .ring { emit(.unpublish(copy.slot)) }
     directory[handle][tier] = Copy()
-    if tier == computeTier, directory[handle].group == EvictionLists.idle { rememberEviction(handle) }
+    if tier == computeTier, lists.isIdle(directory[handle].group) { rememberEviction(handle) }
     var steps: [Pool.Step] = []
     self[tier].free(copy.slot, steps: &steps)
     carryOut(steps, on: tier)
@@ -94,10 +97,10 @@ extension ResidencyCore {
   /// Makes a ring or transit copy a kept one.
   mutating func keep(_ handle: BlockHandle, on tier: Tier) {
     let copy = directory[handle][tier]
-    let bytes = directory[handle].layout.slotBytes
+    let (tenant, bytes) = (directory[handle].key.tenant, directory[handle].layout.slotBytes)
     leaveRing(handle, copy)
-    account(-bytes, copy.role, on: tier, owner: copy.ringOwner)
-    account(bytes, .kept, on: tier, owner: -1)
+    account(-bytes, copy.role, on: tier, of: tenant, owner: copy.ringOwner)
+    account(bytes, .kept, on: tier, of: tenant)
     if copy.role == .ring, copy.state == .resident { publish(handle, on: tier) }
     directory[handle][tier].role = .kept
     directory[handle][tier].ringOwner = -1

@@ -17,7 +17,13 @@ extension ResidencyCore {
   mutating func writeBehind() {
     guard disk.isUsable else { return }
     while writesInFlight < configuration.writeDepth, let handle = nextToWrite() {
+      guard makeDiskRoom(handle) else {
+        queueTransitWrite(handle)
+        blockDisk(of: directory[handle].key.tenant)
+        continue
+      }
       writesInFlight += 1
+      tenants[directory[handle].key.tenant].writingBytes += directory[handle].layout.payloadBytes
       directory[handle].disk.state = .writing
       directory[handle].host.readers += 1
       relist(handle)
@@ -35,12 +41,16 @@ extension ResidencyCore {
         return handle
       }
     }
-    if let unplanned = lists.firstUnplanned(.host, clean: false) { return unplanned }
+    var claim = Claim.everyone
+    if !diskFull.isEmpty { claim.canSpill = true }
+    for group in lists.idleGroups where !diskFull.contains(group) {
+      if let unplanned = lists.firstUnplanned(.host, clean: false, group: group) { return unplanned }
+    }
     // What an open sequence keeps here it will read again, and newborn blocks do not displace it.
     guard isHostPressed || isDraining || host.isShrinking else { return nil }
     // While writes are under way that will make room, what leaves its layer's reach soon is not written for it.
     let mayPass = writesInFlight == 0 || isDraining || host.isShrinking
-    return victim(on: .host, clean: false, fartherThan: nil, amongPassing: mayPass)
+    return victim(on: .host, clean: false, fartherThan: nil, for: claim, amongPassing: mayPass)
   }
 
   /// A block that came to the host only to pass through it is written as soon as it can be.
@@ -48,11 +58,13 @@ extension ResidencyCore {
     let block = directory[handle]
     guard block.host.state == .resident, block.host.role == .transit, block.disk.state == .none, !block.isRetired
     else { return }
-    if disk.isUsable { transitWrites.append(handle) } else { rescueTransit(handle) }
+    if canSpill(block.key.tenant) { transitWrites.append(handle) } else { rescueTransit(handle) }
   }
 
   mutating func finishWrite(_ handle: BlockHandle, _ outcome: MoveOutcome) {
     writesInFlight -= 1
+    let tenant = directory[handle].key.tenant
+    tenants[tenant].writingBytes -= directory[handle].layout.payloadBytes
     directory[handle].host.readers -= 1
     if case .durable(let storedBytes) = outcome {
       becomeDurable(handle, storedBytes)
@@ -60,25 +72,35 @@ extension ResidencyCore {
       directory[handle].disk.state = .none
       // A record of an earlier life that was found meanwhile is one the directory does not know of.
       emit(.forget(directory[handle].key))
-      if outcome == .full, forgetIdleRecords() { transitWrites.append(handle) } else { blockDisk() }
+      if outcome == .full, forgetIdleRecords(for: Claim(tenant: tenant)) {
+        transitWrites.append(handle)
+      } else {
+        blockDisk()
+      }
     }
     relist(handle)
     if computeTier == .host, directory[handle].leases == 0 { settleRing(handle) }
     settleTransit(handle)
-    if directory[handle].host.state == .resident, !disk.isUsable { rescueTransit(handle) }
+    if directory[handle].host.state == .resident, !canSpill(tenant) { rescueTransit(handle) }
     if isEvictingIdle { dropIdleClean(handle) }
   }
 
   private mutating func becomeDurable(_ handle: BlockHandle, _ storedBytes: Int) {
     directory[handle].disk.state = .durable
     directory[handle].disk.storedBytes = storedBytes
-    disk.storedBytes += storedBytes
+    countStored(storedBytes, of: directory[handle].key.tenant)
     disk.peakBytes = max(disk.peakBytes, disk.storedBytes)
     let payload = directory[handle].layout.payloadBytes
     count(\.hostToDisk, bytes: payload)
     statistics.spillOriginalBytes += payload
     statistics.spillStoredBytes += storedBytes
     tellDurable(handle)
+  }
+
+  /// Adds to (or, negative, takes from) what records take.
+  mutating func countStored(_ bytes: Int, of tenant: TenantID) {
+    disk.storedBytes += bytes
+    tenants[tenant].kept.disk += bytes
   }
 
   mutating func tellDurable(_ handle: BlockHandle) {
@@ -99,18 +121,25 @@ extension ResidencyCore {
     guard block.host.state == .resident, block.host.role == .transit, block.host.readers == 0,
       block.disk.state == .none, computeTier == .device || block.leases == 0
     else { return }
-    if canKeep(block.layout.slotBytes, on: .host) { keep(handle, on: .host) } else { dropCopy(handle, on: .host) }
+    if canKeep(block.layout.slotBytes, of: block.key.tenant, on: .host)
+      || claimGuaranteed(handle, on: .host, isRoomNeeded: false)
+    {
+      keep(handle, on: .host)
+    } else {
+      dropCopy(handle, on: .host)
+    }
   }
 
-  /// Frees disk space by forgetting the blocks that no sequence names, those used longest ago first.
-  private mutating func forgetIdleRecords() -> Bool {
-    let wanted = max(disk.capBytes / 20, 1)
+  /// Frees disk space by forgetting blocks that no sequence names, those used longest ago first.
+  mutating func forgetIdleRecords(for claim: Claim) -> Bool {
+    let capBytes = min(disk.capBytes, claim.tenant.map { tenants[$0].limits.quota.disk } ?? .max)
+    let wanted = max(capBytes / 20, 1)
     let idle = directory.handles.filter {
       let block = directory[$0]
       return block.isOnDisk && block.users == 0 && !block.disk.isBeingRead
     }.sorted { directory[$0].lastUse < directory[$1].lastUse }
     var freed = 0
-    for handle in idle where freed < wanted {
+    for handle in idle where freed < wanted && mayForget(handle, for: claim) {
       freed += directory[handle].disk.storedBytes
       forgetRecord(handle)
       relist(handle)
@@ -134,7 +163,7 @@ extension ResidencyCore {
 
   mutating func forgetRecord(_ handle: BlockHandle) {
     guard directory[handle].isOnDisk else { return }
-    disk.storedBytes -= directory[handle].disk.storedBytes
+    countStored(-directory[handle].disk.storedBytes, of: directory[handle].key.tenant)
     directory[handle].disk = DiskCopy(isBeingRead: directory[handle].disk.isBeingRead)
     emit(.forget(directory[handle].key))
   }

@@ -36,6 +36,8 @@ public enum Event: Sendable {
   case setBudget(Tier, bytes: Int)
   /// What the machine has room for now of a tier of memory, below its budget; nil where there is room for all of it.
   case setAllowance(Tier, bytes: Int?)
+  /// Who is promised how much, and may have how much. Before the first arena is found, and again when that changes.
+  case setTenants(TenantPolicy)
   case evict(EvictScope)
   /// Take no new sequences and write everything that is not on disk yet.
   case drain(Bool)

@@ -3,7 +3,7 @@
 extension ResidencyCore {
   /// Nil, or a sentence about the first invariant found broken.
   public func brokenInvariant() -> String? {
-    brokenSlots() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging() ?? brokenDisk()
+    brokenSlots() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging() ?? brokenDisk() ?? brokenAccounts()
   }
 
   private func brokenSlots() -> String? {
@@ -119,6 +119,30 @@ extension ResidencyCore {
   private func brokenDisk() -> String? {
     let stored = directory.handles.reduce(0) { $0 + (directory[$1].isOnDisk ? directory[$1].disk.storedBytes : 0) }
     return stored == disk.storedBytes ? nil : "disk: \(stored) bytes of records; counted \(disk.storedBytes)"
+  }
+
+  private func brokenAccounts() -> String? {
+    var kept: [TenantID: TierBytes] = [:]
+    for handle in directory.handles {
+      let block = directory[handle]
+      for tier in [Tier.device, .host] where block[tier].state != .none && block[tier].role == .kept {
+        kept[block.key.tenant, default: TierBytes()][tier] += block.layout.slotBytes
+      }
+      if block.isOnDisk { kept[block.key.tenant, default: TierBytes()].disk += block.disk.storedBytes }
+    }
+    var reserved: [TenantID: TierBytes] = [:]
+    for sequence in sequences.values {
+      reserved[sequence.tenant, default: TierBytes()].device += sequence.reserved.device
+      reserved[sequence.tenant, default: TierBytes()].host += sequence.reserved.host
+    }
+    for account in tenants.accounts {
+      let (keeps, reserves) = (kept[account.tenant] ?? TierBytes(), reserved[account.tenant] ?? TierBytes())
+      if keeps != account.kept { return "tenant \(account.tenant.rawValue): keeps \(keeps), counted \(account.kept)" }
+      if reserves != account.reserved {
+        return "tenant \(account.tenant.rawValue): reserves \(reserves), counted \(account.reserved)"
+      }
+    }
+    return nil
   }
 
   private func brokenStaging() -> String? {

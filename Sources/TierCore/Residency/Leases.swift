@@ -44,7 +44,10 @@ extension ResidencyCore {
     directory[handle].lastUse = useClock
     let copy = directory[handle][computeTier]
     let isResident = copy.state == .resident
-    if isResident { statistics.hits += 1 }
+    if isResident {
+      statistics.hits += 1
+      tenants[sequence.tenant].counts.hits += 1
+    }
     if isResident, !waitsInOrder(sequence) {
       lease(handle, sequence, cell)
       return .resident(copy.slot, generation: copy.generation)
@@ -52,9 +55,13 @@ extension ResidencyCore {
     let block = directory[handle]
     guard block.isAnywhere || block.isSealing else {
       statistics.lost += 1
+      tenants[sequence.tenant].counts.lost += 1
       return .lost
     }
-    if !isResident { statistics.misses += 1 }
+    if !isResident {
+      statistics.misses += 1
+      tenants[sequence.tenant].counts.misses += 1
+    }
     if sequence.plan.ordered { sequence.awaiting.append(cell) }
     sequence.flags[cell].insert(.wanted)
     sequence.waitingCount += 1
@@ -128,6 +135,7 @@ extension ResidencyCore {
       sequence.flags[waiter.cell].remove(.wanted)
       sequence.waitingCount -= 1
       statistics.lost += 1
+      tenants[sequence.tenant].counts.lost += 1
       let (layer, block) = (sequence.layer(ofCell: waiter.cell), sequence.block(ofCell: waiter.cell))
       reply(sequence, .lost(sequence.id, layer: layer, block: block))
       sequences[waiter.group]?.isUnsettled = true

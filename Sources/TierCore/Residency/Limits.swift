@@ -14,6 +14,7 @@ extension ResidencyCore {
     guard tier != .disk else {
       disk.capBytes = bytes
       disk.isBlocked = false
+      diskFull.removeAll()
       emit(.setDiskCap(bytes: bytes))
       return
     }
@@ -44,9 +45,9 @@ extension ResidencyCore {
   }
 
   /// Waiting sequences that can no longer ever run are told so.
-  private mutating func refuseImpossible() {
+  mutating func refuseImpossible() {
     for group in admissionQueue.elements.filter({ sequences[$0]?.state == .queued }) {
-      guard let sequence = sequences[group], let refusal = misfit(sequence.plan) else { continue }
+      guard let sequence = sequences[group], let refusal = misfit(sequence.plan, of: sequence.tenant) else { continue }
       closeSequence(group)
       reply(sequence, .refused(sequence.id, refusal))
     }
@@ -69,8 +70,9 @@ extension ResidencyCore {
   mutating func tick(_ ms: UInt64) {
     nowMs = max(nowMs, ms)
     limitRecovery()
-    if disk.isBlocked, nowMs >= disk.retryAtMs {
+    if disk.isBlocked || !diskFull.isEmpty, nowMs >= disk.retryAtMs {
       disk.isBlocked = false
+      diskFull.removeAll()
       mayProceed = true
     }
     endHoarders()

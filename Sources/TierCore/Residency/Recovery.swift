@@ -59,7 +59,7 @@ extension ResidencyCore {
   /// directory does not know of.
   mutating func recover(_ records: [DiskRecord]) {
     for record in records {
-      guard let handle = directory.intern(record.key, record.layout) else {
+      guard let handle = intern(record.key, record.layout) else {
         // Known with another layout. Where that one is on disk, or on its way, it has the key's record.
         if let other = directory.find(record.key), directory[other].disk.state == .none { emit(.forget(record.key)) }
         continue
@@ -81,7 +81,7 @@ extension ResidencyCore {
     directory[handle].checksum = record.checksum
     directory[handle].disk.state = .durable
     directory[handle].disk.storedBytes = record.storedBytes
-    disk.storedBytes += record.storedBytes
+    countStored(record.storedBytes, of: record.key.tenant)
     tellDurable(handle)
     relist(handle)
     settleTransit(handle)

@@ -13,6 +13,9 @@ public struct ResidencyCore {
   var disk: DiskState
   var directory = Directory()
   var lists = EvictionLists()
+  var tenants = TenantAccounts()
+  /// Idle groups of tenants whose part of the disk is full; tried again when the disk is.
+  var diskFull: Set<Int32> = []
 
   var sessions: [SessionID: Session] = [:]
   /// Open sequences by group.
@@ -95,6 +98,7 @@ public struct ResidencyCore {
     case .moved(let move, let outcome): finish(move, outcome)
     case .setBudget(let tier, let bytes): setBudget(tier, bytes)
     case .setAllowance(let tier, let bytes): setAllowance(tier, bytes)
+    case .setTenants(let policy): setTenants(policy)
     case .evict(let scope): evict(scope)
     case .drain(let on): drain(on)
     case .tick(let ms): tick(ms)

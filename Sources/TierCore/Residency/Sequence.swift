@@ -15,8 +15,10 @@ final class Sequence {
   @exclusivity(unchecked) var state = State.queued
   /// Its group in the eviction lists; also its index among the open sequences.
   let group: Int32
+  /// Its tenant's, for blocks without a plan.
+  var idleGroup: Int32
   /// The lists its blocks stand in.
-  var listGroup: Int32 { plan.isPlanned ? group : EvictionLists.idle }
+  var listGroup: Int32 { plan.isPlanned ? group : idleGroup }
 
   /// Blocks named so far.
   var named = 0
@@ -69,12 +71,13 @@ final class Sequence {
     let blocks: Range<Int>
   }
 
-  init(session: SessionID, tenant: TenantID, plan: SequencePlan, group: Int32) {
+  init(session: SessionID, tenant: TenantID, plan: SequencePlan, group: Int32, idleGroup: Int32) {
     self.session = session
     self.id = plan.sequence
     self.tenant = tenant
     self.plan = plan
     self.group = group
+    self.idleGroup = idleGroup
     let cells = plan.layers * plan.totalBlocks
     handles = [BlockHandle](repeating: -1, count: cells)
     flags = [BlockFlags](repeating: [], count: cells)

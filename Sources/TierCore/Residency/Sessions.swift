@@ -3,6 +3,7 @@
 extension ResidencyCore {
   mutating func connect(_ id: SessionID, _ tenant: TenantID) {
     precondition(sessions[id] == nil, "a session connects once")
+    openAccount(tenant)
     sessions[id] = Session(tenant: tenant)
     for arena in self[computeTier].arenas(of: tenant) { emit(.announce(arena, id)) }
   }
@@ -81,7 +82,7 @@ extension ResidencyCore {
     for id in ids {
       for layer in 0..<plan.layers {
         let key = BlockKey(tenant: sequence.tenant, id: id, layer: UInt16(layer))
-        guard let handle = directory.intern(key, plan.layout) else {
+        guard let handle = intern(key, plan.layout) else {
           throw .badPlan("a block id is known with another layout")
         }
         directory[handle].users += 1
@@ -89,7 +90,7 @@ extension ResidencyCore {
         directory[handle].isRetired = false
         if directory[handle].isAnywhere { countUse(handle) }
         sequence.handles[sequence.cell(layer, sequence.named)] = handle
-        if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.listGroup) }
+        if lists.isIdle(directory[handle].group) { regroup(handle, to: sequence.listGroup) }
         sequence.heldRun[layer] = directory[handle].isAnywhere ? sequence.heldRun[layer] + 1 : 0
       }
       sequence.named += 1
@@ -113,7 +114,7 @@ extension ResidencyCore {
       directory[handle].users -= 1
       if !sequence.flags[cell].contains(.passed) { directory[handle].needers -= 1 }
       if let owed = durabilityOwed[handle], owed.group == group { durabilityOwed[handle] = nil }
-      if directory[handle].group == group { regroup(handle, to: EvictionLists.idle) }
+      if directory[handle].group == group { regroup(handle, to: sequence.idleGroup) }
       directory.removeIfUnused(handle)
     }
     giveBack(sequence)

@@ -98,3 +98,39 @@ extension ResidencyCore {
 
   public var isDiskBlocked: Bool { disk.isBlocked }
 }
+
+/// One tenant: what it has, and what it may have.
+public struct TenantSnapshot: Sendable {
+  public let tenant: TenantID
+  public let limits: TenantLimits
+  /// Blocks kept on device and host; of the disk, its records.
+  public let keptBytes: TierBytes
+  /// By its sequences: rings, staging, transit.
+  public let reservedBytes: TierBytes
+  public let counts: TenantCounts
+  public let sessions: Int
+  public let openSequences: Int
+  public let queuedSequences: Int
+
+  public func usedBytes(_ tier: Tier) -> Int { keptBytes[tier] + reservedBytes[tier] }
+}
+
+extension ResidencyCore {
+  /// Tenants that have limits, sessions or blocks, in the order of their ids.
+  public func tenantSnapshots() -> [TenantSnapshot] {
+    var connected: [TenantID: Int] = [:]
+    for session in sessions.values { connected[session.tenant, default: 0] += 1 }
+    return tenants.accounts.compactMap { account in
+      let own = openSequences.filter { $0.tenant == account.tenant }
+      let queued = own.count { $0.state == .queued }
+      let sessions = connected[account.tenant] ?? 0
+      guard sessions > 0 || account.kept.sum > 0 || tenants.policy.limits[account.tenant] != nil else { return nil }
+      return TenantSnapshot(
+        tenant: account.tenant, limits: account.limits, keptBytes: account.kept, reservedBytes: account.reserved,
+        counts: account.counts, sessions: sessions, openSequences: own.count - queued, queuedSequences: queued)
+    }
+  }
+
+  /// Sessions of one tenant.
+  public func sessionCount(of tenant: TenantID) -> Int { sessions.values.count { $0.tenant == tenant } }
+}

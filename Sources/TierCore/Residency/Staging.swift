@@ -69,7 +69,7 @@ extension ResidencyCore {
         continue
       }
       directory[handle].isSealing = true
-      if directory[handle].group == EvictionLists.idle { regroup(handle, to: sequence.listGroup) }
+      if lists.isIdle(directory[handle].group) { regroup(handle, to: sequence.listGroup) }
       placements.append(Seal(handle: handle, sealer: sealer))
     }
     serveReservations(sequence)
@@ -79,19 +79,38 @@ extension ResidencyCore {
   /// Finds places for sealed blocks, in the order they were sealed.
   mutating func placeWaiting() {
     while let next = placements.first {
-      guard let sequence = sequences[next.sealer.group] else {
-        preconditionFailure("a closed sequence has no seals waiting")
-      }
-      switch place(next.handle, of: sequence) {
-      case .waits: return
-      case .nowhere:
-        _ = placements.popFirst()
-        dropSeal(next)
-      case .on(let tier):
-        _ = placements.popFirst()
-        startIngest(next, sequence, tier)
-      }
+      guard placeOne(next) else { break }
+      _ = placements.popFirst()
     }
+    if tenants.hasLimits, placements.count > 1 { placeBehind() }
+  }
+
+  /// Whoever waits for room keeps back their own tenant's alone.
+  private mutating func placeBehind() {
+    var waiting: [TenantID] = []
+    var rest: [Seal] = []
+    for next in placements.elements {
+      let tenant = directory[next.handle].key.tenant
+      guard waiting.contains(tenant) || !placeOne(next) else { continue }
+      rest.append(next)
+      if !waiting.contains(tenant) { waiting.append(tenant) }
+    }
+    guard rest.count < placements.count else { return }
+    placements = Fifo()
+    for seal in rest { placements.append(seal) }
+  }
+
+  /// False where it waits.
+  private mutating func placeOne(_ next: Seal) -> Bool {
+    guard let sequence = sequences[next.sealer.group] else {
+      preconditionFailure("a closed sequence has no seals waiting")
+    }
+    switch place(next.handle, of: sequence) {
+    case .waits: return false
+    case .nowhere: dropSeal(next)
+    case .on(let tier): startIngest(next, sequence, tier)
+    }
+    return true
   }
 
   private mutating func startIngest(_ seal: Seal, _ sequence: Sequence, _ tier: Tier) {

@@ -57,7 +57,7 @@ extension ResidencyCore {
     if sequence.ringUsed >= sequence.ringLimit {
       guard reclaim != .nothing, reclaimRingSlot(sequence, reclaim) else { return false }
     }
-    guard makeRoom(directory[handle].layout.slotBytes, on: computeTier),
+    guard makeRoom(directory[handle].layout.slotBytes, on: computeTier, for: Claim(tenant: sequence.tenant)),
       takeSlot(handle, on: computeTier, as: .ring, owner: sequence.group)
     else { return false }
     advanceFetch(handle)
@@ -136,9 +136,9 @@ extension ResidencyCore {
   }
 
   mutating func takeTransitSlot(_ handle: BlockHandle) -> Bool {
-    let bytes = directory[handle].layout.slotBytes
-    return host.transitBytes + bytes <= host.transitLimitBytes && makeRoom(bytes, on: .host)
-      && takeSlot(handle, on: .host, as: .transit)
+    let (tenant, bytes) = (directory[handle].key.tenant, directory[handle].layout.slotBytes)
+    return host.transitBytes + bytes <= host.transitLimitBytes
+      && makeRoom(bytes, on: .host, for: Claim(tenant: tenant)) && takeSlot(handle, on: .host, as: .transit)
   }
 
   private mutating func startRead(_ handle: BlockHandle, _ tier: Tier) {
@@ -213,8 +213,10 @@ extension ResidencyCore {
       block[computeTier].readers == 0
     else { return }
     let isPlanned = sequences[block[computeTier].ringOwner]?.plan.isPlanned ?? true
-    if canKeep(block.layout.slotBytes, on: computeTier) || !block.isClean(on: computeTier)
-      || (!isPlanned && makeKeepRoom(block.layout.slotBytes, on: computeTier))
+    let (tenant, bytes) = (block.key.tenant, block.layout.slotBytes)
+    if canKeep(bytes, of: tenant, on: computeTier) || !block.isClean(on: computeTier)
+      || (!isPlanned && makeKeepRoom(bytes, of: tenant, on: computeTier))
+      || claimGuaranteed(handle, on: computeTier, isRoomNeeded: false)
     {
       keep(handle, on: computeTier)
     } else {
@@ -226,7 +228,9 @@ extension ResidencyCore {
   mutating func settleTransit(_ handle: BlockHandle) {
     let block = directory[handle]
     guard block.host.state == .resident, block.host.role == .transit, block.host.readers == 0 else { return }
-    if canKeep(block.layout.slotBytes, on: .host) {
+    if canKeep(block.layout.slotBytes, of: block.key.tenant, on: .host)
+      || claimGuaranteed(handle, on: .host, isRoomNeeded: false)
+    {
       keep(handle, on: .host)
     } else if block.isOnDisk, computeTier == .host || block.device.state != .arriving || block.device.isMoving {
       if computeTier == .host && block.leases > 0 { return }

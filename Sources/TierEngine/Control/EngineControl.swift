@@ -15,7 +15,9 @@ public final class EngineControl: ControlledStore {
   }
 
   public func status() -> StatusReply {
-    let (core, sessions) = engine.state.withLock { state in (CoreReading(state.core), state.outboxes.count) }
+    let (core, sessions, names) = engine.state.withLock { state in
+      (CoreReading(state.core), state.outboxes.count, state.tenants)
+    }
     let spill = engine.spill?.statistics()
     let statistics = core.statistics
     return StatusReply(
@@ -26,7 +28,24 @@ public final class EngineControl: ControlledStore {
       sessions: sessions,
       sequences: SequenceCounts(open: core.admitted, queued: core.queued),
       spill: spill.map(spillStatus) ?? missingSpill,
-      latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() })
+      latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() },
+      tenants: core.tenants.map { tenant($0, names) }, tenantTable: names.table)
+  }
+
+  private func tenant(_ now: TenantSnapshot, _ names: TenantNames) -> TenantStatus {
+    let limits = TenantTable.Limits(now.limits)
+    func share(_ tier: Tier, _ quota: Int?) -> TenantStatus.Share {
+      TenantStatus.Share(
+        tier: tier.name, keptBytes: now.keptBytes[tier], reservedBytes: now.reservedBytes[tier],
+        guaranteeBytes: now.limits.guaranteed[tier], quotaBytes: quota)
+    }
+    var shares = [share(.host, limits.hostQuotaBytes)]
+    if engine.options.deviceBytes > 0 { shares.insert(share(.device, limits.deviceQuotaBytes), at: 0) }
+    if engine.options.diskBytes > 0 { shares.append(share(.disk, limits.diskQuotaBytes)) }
+    return TenantStatus(
+      name: names.name(now.tenant), id: now.tenant.rawValue, sessions: now.sessions, maxSessions: limits.connections,
+      sequences: SequenceCounts(open: now.openSequences, queued: now.queuedSequences), shares: shares,
+      hits: now.counts.hits, misses: now.counts.misses, lost: now.counts.lost, displaced: now.counts.displaced)
   }
 
   private func pressure() -> PressureStatus {
@@ -117,12 +136,15 @@ public final class EngineControl: ControlledStore {
   }
 
   public func sessions() -> SessionsReply {
-    let (peers, sequences) = engine.state.withLock { ($0.peers, $0.core.openSequenceSnapshots()) }
+    let (peers, sequences, names) = engine.state.withLock {
+      ($0.peers, $0.core.openSequenceSnapshots(), $0.tenants)
+    }
     let now = MonotonicClock.nowMs()
     let rows = peers.sorted { $0.key < $1.key }.map { id, peer in
       let own = sequences.filter { $0.session == id }
       return SessionStatus(
-        id: id.rawValue, uid: peer.credentials.uid, pid: peer.credentials.pid, client: peer.credentials.clientName,
+        id: id.rawValue, uid: peer.credentials.uid, tenant: names.name(peer.tenant), pid: peer.credentials.pid,
+        client: peer.credentials.clientName,
         sequences: SequenceCounts(open: own.count { $0.isAdmitted }, queued: own.count { !$0.isAdmitted }),
         leases: own.reduce(0) { $0 + $1.leases }, staged: own.reduce(0) { $0 + $1.stagedSlots },
         connectedS: Double(now - peer.connectedAtMs) / 1000)
@@ -134,12 +156,26 @@ public final class EngineControl: ControlledStore {
     let wanted = [
       (Tier.device, request.deviceBudgetBytes), (.host, request.hostBudgetBytes), (.disk, request.diskBudgetBytes),
     ].compactMap { tier, bytes in bytes.map { (tier, $0) } }
+    let tenants = request.tenants ?? engine.state.withLock { $0.tenants.table }
     for (tier, bytes) in wanted { try check(tier, bytes) }
+    try check(tenants, wanted)
+    if request.tenants != nil { engine.setTenants(tenants) }
     for (tier, bytes) in wanted { engine.handle(.setBudget(tier, bytes: bytes)) }
     let now = engine.statistics()
     let rows = [("device", now.device), ("host", now.host), ("disk", now.disk)].filter { $0.1.budgetBytes > 0 }
     return SetReply(
       tiers: rows.map { .init(name: $0.0, budgetBytes: $0.1.budgetBytes, usedBytes: $0.1.usedBytes) })
+  }
+
+  /// Whether budgets as they will be hold what tenants will be guaranteed.
+  private func check(_ tenants: TenantTable, _ wanted: [(Tier, Int)]) throws(ControlError) {
+    let now = engine.statistics()
+    for (tier, budget) in [(Tier.device, now.device), (.host, now.host), (.disk, now.disk)] {
+      // A spill that cannot be had yet has its configured budget once it can.
+      let inForce = budget.budgetBytes > 0 || tier != .disk ? budget.budgetBytes : engine.options.diskBytes
+      let bytes = wanted.first { $0.0 == tier }?.1 ?? inForce
+      if let fault = tenants.fault(ofBudget: bytes, tier) { throw .conflict(fault) }
+    }
   }
 
   private func check(_ tier: Tier, _ bytes: Int) throws(ControlError) {
@@ -188,6 +224,7 @@ public final class EngineControl: ControlledStore {
 private struct CoreReading {
   let statistics: StoreStatistics
   let pools: [PoolSnapshot]
+  let tenants: [TenantSnapshot]
   let isDraining: Bool
   let admitted: Int
   let queued: Int
@@ -197,6 +234,7 @@ private struct CoreReading {
   init(_ core: ResidencyCore) {
     statistics = core.statisticsNow()
     pools = core.pools()
+    tenants = core.tenantSnapshots()
     isDraining = core.isTakingNone
     let sequences = core.openSequenceSnapshots()
     admitted = sequences.count { $0.isAdmitted }

@@ -1,18 +1,47 @@
+import ControlAPI
 import Synchronization
 public import TierCore
 
+/// The worker's user cannot be served: one line for the worker, and for the log.
+struct TenantRefusal: Error, CustomStringConvertible {
+  let description: String
+}
+
 extension Engine: SessionHost {
-  /// A worker's session; its tenant is its uid.
+  /// A worker's session. Its tenant is that of its uid, as the kernel told it.
   public func connect(peer: PeerCredentials, outbox: any ReplyOutbox) throws -> any HostedSession {
-    let id = state.withLock { state in
+    let id = try state.withLock { state in
+      let tenant = try admit(peer, state)
       state.lastSession += 1
       let id = SessionID(state.lastSession)
       state.outboxes[id] = outbox
-      state.peers[id] = SessionPeer(credentials: peer, connectedAtMs: MonotonicClock.nowMs())
-      carryOut(state.core.handle(.connected(id, TenantID(peer.uid))), &state)
+      state.peers[id] = SessionPeer(credentials: peer, tenant: tenant, connectedAtMs: MonotonicClock.nowMs())
+      carryOut(state.core.handle(.connected(id, tenant)), &state)
       return id
     }
     return EngineSession(engine: self, id: id)
+  }
+
+  private func admit(_ peer: PeerCredentials, _ state: borrowing State) throws(TenantRefusal) -> TenantID {
+    guard let tenant = state.tenants.tenant(ofUser: peer.uid) else {
+      throw TenantRefusal(
+        description: "uid \(peer.uid) is beyond \(TenantID.firstNamed - 1), where uids are nobody's: have it named in a "
+          + "tenant")
+    }
+    let most = state.tenants.table.policy.limits(of: tenant).connections
+    guard state.core.sessionCount(of: tenant) < most else {
+      throw TenantRefusal(
+        description: "tenant \(state.tenants.name(tenant)) has \(most) workers connected already: end one first")
+    }
+    return tenant
+  }
+
+  /// Takes other tenants: for workers that connect from now on. Limits take effect at once.
+  func setTenants(_ table: TenantTable) {
+    state.withLock { state in
+      state.tenants = TenantNames(table)
+      carryOut(state.core.handle(.setTenants(table.policy)), &state)
+    }
   }
 
   func disconnect(_ id: SessionID) {

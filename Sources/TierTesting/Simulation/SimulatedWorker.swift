@@ -119,6 +119,21 @@ struct SimulatedWorker {
     return plan.reach[layer].firstBlock(before: pastCount, blockTokens: plan.layout.blockTokens)..<pastCount
   }
 
+  /// One small prompt of one layer, to be read by a worker that does nothing else.
+  mutating func open(watched blocks: Int) -> Request {
+    let layout = BlockLayout(element: .f32, kvHeads: 1, headDim: 1, blockTokens: 512)!
+    chunkBlocks = 1
+    let plan = SequencePlan(
+      sequence: SequenceID(0), layout: layout, layers: 1, chunkBlocks: 1, totalBlocks: blocks, stagingSlots: 1,
+      ringSlots: 1, ordered: false)
+    self.plan = plan
+    phase = .opening
+    named = 0
+    chunk = 0
+    startLayer(0)
+    return .open(plan)
+  }
+
   private mutating func startLayer(_ next: Int) {
     layer = next
     hasAcquired = false

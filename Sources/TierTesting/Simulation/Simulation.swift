@@ -18,16 +18,17 @@ public struct Simulation {
     public var statistics = StoreStatistics()
   }
 
-  private let scenario: Scenario
-  private var random: SeededRandom
-  private var core: ResidencyCore
-  private var shell: SimulatedShell
-  private var workers: [SimulatedWorker] = []
+  let scenario: Scenario
+  var random: SeededRandom
+  var core: ResidencyCore
+  var shell: SimulatedShell
+  var workers: [SimulatedWorker] = []
   private var lastSession: UInt64 = 0
   private var nowMs: UInt64 = 0
   private var result = Result()
   private var steps = 0
-  private let slotBytes = 4096
+  private let slotBytes = Scenario.slotBytes
+  var watch = TenantWatch()
   /// After a restart: records the spill has not found yet.
   private var untold: [BlockKey] = []
   /// The same of slots that outlived it.
@@ -57,6 +58,8 @@ public struct Simulation {
   }
 
   private mutating func run() throws(Failure) {
+    try setTenants(scenario.limits.policy)
+    if scenario.limits.watchedBlocks > 0 { try readWatched() }
     for _ in 0..<scenario.workers { try connect() }
     while steps < scenario.steps {
       try step(scenario.faults) { _ in true }
@@ -68,14 +71,17 @@ public struct Simulation {
   }
 
   private mutating func connect() throws(Failure) {
+    try connect(TenantID(UInt32(random.int(1...scenario.tenants))))
+  }
+
+  mutating func connect(_ tenant: TenantID) throws(Failure) {
     lastSession += 1
-    let tenant = TenantID(UInt32(random.int(1...scenario.tenants)))
     workers.append(SimulatedWorker(session: SessionID(lastSession), tenant: tenant))
     try handle(.connected(SessionID(lastSession), tenant))
   }
 
   /// One thing happens: a worker acts, or a move ends.
-  private mutating func step(_ faults: Scenario.Faults, mayOpen: (SimulatedWorker) -> Bool) throws(Failure) {
+  mutating func step(_ faults: Scenario.Faults, mayOpen: (SimulatedWorker) -> Bool) throws(Failure) {
     steps += 1
     if random.once(in: 2), let event = shell.finishOne(&random, faults) {
       try handle(event)
@@ -95,6 +101,7 @@ public struct Simulation {
     }
     if random.once(in: faults.budgetChanges) { try changeBudget() }
     if random.once(in: faults.allowanceChanges) { try changeAllowance() }
+    if random.once(in: scenario.limits.changes) { try setTenants(TenantScenario.policy(scenario, &random)) }
     if random.once(in: faults.recordsLost), let key = shell.loseRecord(&random) { try handle(.recordLost(key)) }
     if random.once(in: faults.evictions) { try handle(.evict(random.once(in: 2) ? .idleToDisk : .idleEverywhere)) }
     if steps == scenario.restartAtStep { try restart() }
@@ -115,6 +122,7 @@ public struct Simulation {
     }
     untold.shuffle(using: &random)
     isRecovering = true
+    try setTenants(scenario.limits.policy)
     try handle(.recoveryBegan)
     for arena in shell.foundArenas() {
       unseen += arena.held.map { SlotRef(arena: arena.id, index: $0) }
@@ -169,8 +177,9 @@ public struct Simulation {
     try handle(.setAllowance(tier, bytes: random.once(in: 3) ? nil : random.int(0...full) * slotBytes))
   }
 
-  private mutating func handle(_ event: Event) throws(Failure) {
+  mutating func handle(_ event: Event) throws(Failure) {
     result.events += 1
+    let before = core.tenantSnapshots()
     var requests: [(SessionID, Request)] = []
     for command in core.handle(event) {
       shell.carryOut(command)
@@ -181,7 +190,7 @@ public struct Simulation {
       default: break
       }
     }
-    if let broken = core.brokenInvariant() ?? shell.fault { throw failure(broken) }
+    if let broken = core.brokenInvariant() ?? shell.fault ?? watch.broken(core, before, scenario.faults) { throw failure(broken) }
     for worker in workers {
       if let wrong = worker.wrongBytes(shell) { throw failure(wrong) }
     }
@@ -216,6 +225,7 @@ public struct Simulation {
     }
     result.sequences = workers.reduce(0) { $0 + $1.finishedSequences }
     result.refusals = workers.reduce(0) { $0 + $1.refusals }
+    if let over = watch.overQuota(core) { throw failure(over) }
     if !shell.openStagings.isEmpty { throw failure("\(shell.openStagings.count) staging arenas are left open") }
   }
 
@@ -233,5 +243,5 @@ public struct Simulation {
     if restarted.statisticsNow().disk.usedBytes != shell.diskUsedBytes { throw failure("restart lost records") }
   }
 
-  private func failure(_ what: String) -> Failure { Failure(scenario: scenario, step: steps, what: what) }
+  func failure(_ what: String) -> Failure { Failure(scenario: scenario, step: steps, what: what) }
 }

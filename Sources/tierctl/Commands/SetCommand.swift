@@ -16,13 +16,15 @@ struct SizeArgument: ExpressibleByArgument {
 struct SetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "set",
-    abstract: "Change budgets while the daemon runs; prints what is in force.",
+    abstract: "Change budgets, or a tenant's limits, while the daemon runs; prints what is in force.",
     discussion: """
       A tier above its new budget is emptied as its leases end.
 
       EXAMPLES:
         tierctl set --host-budget 2GiB
         tierctl set --device-budget 512M --disk-budget 100G
+        tierctl set --tenant team --host-guarantee 1GiB --host-quota 4GiB
+        tierctl set --tenant others --connections 8
       """)
 
   @OptionGroup var connection: ConnectionOptions
@@ -36,17 +38,26 @@ struct SetCommand: ParsableCommand {
   @Option(help: .init("What the spill may take on disk.", valueName: "size"))
   var diskBudget: SizeArgument?
 
+  @OptionGroup(title: "Limits of a tenant") var limits: TenantLimitOptions
+
   private var request: SetRequest {
     SetRequest(
       deviceBudgetBytes: deviceBudget?.bytes, hostBudgetBytes: hostBudget?.bytes, diskBudgetBytes: diskBudget?.bytes)
   }
 
   func validate() throws {
-    if let fault = request.fault { throw ValidationError(fault.message) }
+    if limits.tenant == nil || request != SetRequest(), let fault = request.fault {
+      throw ValidationError(fault.message)
+    }
   }
 
   func run() throws {
     try reporting {
+      var request = request
+      if limits.tenant != nil {
+        let now = try connection.client.get(.status, as: StatusReply.self)
+        request.tenants = try limits.applied(to: now.tenantTable)
+      }
       let reply = try connection.client.post(.set, request, as: SetReply.self)
       try connection.show(reply, ChangeViews.render)
     }

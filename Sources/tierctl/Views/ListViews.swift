@@ -33,12 +33,12 @@ enum SessionsView {
   static func render(_ reply: SessionsReply) -> String {
     guard !reply.sessions.isEmpty else { return "no workers are connected" }
     var table = Table([
-      ("session", .right), ("client", .left), ("uid", .right), ("pid", .right), ("connected", .right),
+      ("session", .right), ("client", .left), ("tenant", .left), ("uid", .right), ("pid", .right), ("connected", .right),
       ("sequences", .right), ("queued", .right), ("leases", .right), ("staged", .right),
     ])
     for session in reply.sessions {
       table.add([
-        "\(session.id)", printable(session.client), "\(session.uid)", "\(session.pid)",
+        "\(session.id)", printable(session.client), printable(session.tenant), "\(session.uid)", "\(session.pid)",
         Numbers.duration(session.connectedS), Numbers.count(session.sequences.open),
         Numbers.count(session.sequences.queued), Numbers.count(session.leases), Numbers.count(session.staged),
       ])

@@ -8,6 +8,7 @@ struct StatusView {
   func render(_ status: StatusReply) -> String {
     var parts = [headline(status), tiers(status.tiers)]
     if let pressure = pressure(status) { parts.append(pressure) }
+    if !status.tenants.isEmpty { parts.append(TenantView.render(status.tenants, style)) }
     if !status.moves.isEmpty { parts.append(moves(status.moves)) }
     parts.append(acquired(status))
     if let spill = status.spill { parts.append(self.spill(spill)) }
