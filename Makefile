@@ -81,7 +81,7 @@ uninstall: ## what `make install` put there; state and user stay
 vm-test: apt swift model ## the service in a virtual machine with systemd: VM=directory of build-image and run-in-vm
 	@[ -n "$(VM)" ] || { echo "make vm-test VM=DIRECTORY: where build-image and run-in-vm are (docs/testing.md)" >&2; exit 64; }
 	$(MAKE) --no-print-directory apt PACKAGES="$(VM_PACKAGES)"
-	for program in tierd tierctl tier-worker; do
+	for program in tierd tierctl tier-worker tier-stress; do
 	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
 	done
 	VM="$(VM)" MODEL=$(MODEL) systemd/vm-test

@@ -28,7 +28,7 @@ public enum ConfigurationFile {
     for (key, value) in mapping {
       let line = key.mark?.line ?? 0
       let setting = try setting(key, path, line)
-      let text = try text(value, of: setting, path, line)
+      let text = try Self.text(value, of: setting, path, line)
       guard layer.updateValue(SettingValue(text, .file(path: path, line: line)), forKey: setting) == nil else {
         throw ConfigurationFault("\(path), line \(line): \(setting.rawValue) is there twice")
       }

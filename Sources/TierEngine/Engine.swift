@@ -84,6 +84,8 @@ public final class Engine: Sendable {
     guard options.diskBytes > 0, let directory = options.spillDirectory else { return nil }
     var spillOptions = SpillOptions()
     spillOptions.damagesOneReadIn = options.damagesOneReadIn
+    spillOptions.diesRecoveringSegment = options.diesRecoveringSegment
+    spillOptions.notesCrashes = true
     return try Spill.open(directory: directory, capBytes: options.diskBytes, options: spillOptions)
   }
 

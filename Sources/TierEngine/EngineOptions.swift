@@ -21,6 +21,8 @@ public struct EngineOptions: Sendable {
   public var keptMemory: [KeptDescriptor] = []
   /// For tests: of so many reads from disk one returns other bytes than are there.
   public var damagesOneReadIn: Int?
+  /// For tests: the process crashes in the recovery of this segment of the spill.
+  public var diesRecoveringSegment: UInt64?
   /// Where to look for memory pressure; nil: nowhere, the host tier keeps its budget.
   public var memorySources: MemorySources?
   /// Which users are whose, and what they may have.

@@ -11,6 +11,8 @@ public struct RecoveryReport: Sendable, Hashable {
       case newerFormat(version: Int)
       /// Two files claim the same segment, or a file's name and header disagree.
       case misnamed
+      /// Processes crashed while they recovered it.
+      case crashed(times: Int)
       /// The file cannot be opened or is no regular file.
       case unreadable
     }

@@ -13,6 +13,11 @@ public struct SpillOptions: Sendable {
   public var waitMs = 10_000
   /// For tests: of so many reads one returns a flipped bit. What is on disk stays as it is.
   public var damagesOneReadIn: Int?
+  /// Whether a crash in a segment's recovery is noted, so that the segment is set aside after the second. Takes the
+  /// process's handlers for crashes, and passes on to those that were there.
+  public var notesCrashes = false
+  /// For tests: the process crashes in the recovery of this segment.
+  public var diesRecoveringSegment: UInt64?
   /// Buffers in use at once, those of operations given up included.
   package var lanes = 12
   /// A thread scans, seals, reclaims and removes; without, whoever calls does. For tests that must be deterministic.

@@ -17,14 +17,16 @@ struct TierStress: ParsableCommand {
         tier-stress --profile soak --minutes 10        is memory flat?
         tier-stress --profile pressure --seed 7        budgets that change all the time
         tier-stress --kill-workers 1000                how soon is free what a killed worker held?
-        tier-stress --kill-daemon 50 --minutes 2       is everything served again after kill -9 of tierd?
+        tier-stress --kill-daemon 50 --minutes 2       is what was durable served again after kill -9 of tierd?
+        tier-stress --kill-daemon 1000 --keep-memory   and is all of it, where its memory is kept?
+        tier-stress --kill-daemon 50 --answers MODEL   is every answer right of 4 workers that go on?
         tier-stress --hostile 100000                   what do others notice of clients that keep to no protocol?
 
       EXIT CODES: 0 every promise held, 64 usage, 69 something is missing, 70 a promise was broken, 74 input or output \
       failed.
       """)
 
-  @Option(help: "ci, soak or pressure.") var profile = Profile.ci
+  @Option(help: "ci, soak, pressure or calm.") var profile = Profile.ci
   @Option(help: "Of everything that is drawn.") var seed: UInt64 = 1
   @Option(help: .init("How long (default: as the profile says).", valueName: "minutes")) var minutes: Double?
   @Option(help: .init("Worker processes (default: as the profile says).", valueName: "count")) var workers: Int?
@@ -32,6 +34,12 @@ struct TierStress: ParsableCommand {
   @Option(help: .init("Where tierd is (default: where tier-stress is).", valueName: "path")) var tierd: String?
   @Option(help: .init("Instead: kill -9 so many workers, and measure.", valueName: "count")) var killWorkers: Int?
   @Option(help: .init("Kill -9 tierd so many times during the run.", valueName: "count")) var killDaemon = 0
+  @Flag(help: "With --kill-daemon: its memory is kept as a service manager keeps it, and nothing accepted may be lost.")
+  var keepMemory = false
+  @Option(
+    help: .init(
+      "With --kill-daemon: tier-worker reads and answers with this model, its daemon's memory kept.", valueName: "model"))
+  var answers: String?
   @Option(help: .init("Instead: so many hostile conversations.", valueName: "count")) var hostile: Int?
   @Option(
     help: .init(
@@ -49,6 +57,12 @@ struct TierStress: ParsableCommand {
     guard (1...64).contains(workers ?? 1) else { throw ValidationError("--workers: 1 to 64 are possible") }
     guard killDaemon >= 0, (killWorkers ?? 1) > 0, (hostile ?? 1) > 0, (damageOneReadIn ?? 1) > 0 else {
       throw ValidationError("a count cannot be negative, and 0 of what is asked for is nothing to do")
+    }
+    if keepMemory || answers != nil, killDaemon == 0 {
+      throw ValidationError("--keep-memory and --answers go with --kill-daemon")
+    }
+    if keepMemory, cutSegments {
+      throw ValidationError("where segments are cut some of what was accepted is lost: leave --cut-segments away")
     }
     if socket != nil, killDaemon > 0 || damageOneReadIn != nil {
       throw ValidationError("only a tierd of its own is killed or damaged: leave --socket away")
@@ -70,7 +84,13 @@ struct TierStress: ParsableCommand {
     let scratch = try Scratch()
     let daemon = try daemon(in: scratch)
     let (text, failures): (String, [String])
-    if let hostile {
+    if let answers {
+      let run = try AnswerRun(
+        daemon, model: answers, directory: Self.directory, scratch: scratch.path, seed: seed, workers: workers ?? 4,
+        kills: killDaemon)
+      let result = try run.run()
+      (text, failures) = (try json ? Self.json(result) : result.text, result.failures)
+    } else if let hostile {
       let seconds = minutes.map { $0 * 60 } ?? Self.hostileSecondsMax
       let result = try HostileRun(daemon, seed: seed, count: hostile, limitSeconds: seconds).run()
       (text, failures) = (try json ? Self.json(result) : result.text, result.failures)
@@ -93,7 +113,7 @@ struct TierStress: ParsableCommand {
     if killWorkers != nil { settings.lingering = 2 }
     let run = try StressRun(
       daemon, settings, profile: profile, budgets: try budgets(of: daemon), workers: workers ?? profile.workers,
-      seconds: minutes.map { $0 * 60 } ?? profile.seconds, daemonKills: killDaemon,
+      seconds: minutes.map { $0 * 60 } ?? profile.seconds, daemonKills: killDaemon, keepsMemory: keepMemory,
       cutsIn: cutSegments ? scratch.path + "/state/spill" : nil)
     return try killWorkers.map { try run.runKills($0) } ?? run.run()
   }
@@ -108,7 +128,10 @@ struct TierStress: ParsableCommand {
     var budgets = profile.budgets
     // Room for all that is durable: a full disk forgets, which no restart is to be blamed for.
     if killDaemon > 0 { budgets.diskBytes = Self.diskBytesForRestarts }
-    return try Tierd(program: program, budgets: budgets, place: scratch.path, flags: flags)
+    if answers != nil { budgets = AnswerRun.budgets }
+    return try Tierd(
+      program: program, budgets: budgets, place: scratch.path, flags: flags,
+      keepsMemory: keepMemory || answers != nil)
   }
 
   /// Of a daemon that was not started here: what it has now.

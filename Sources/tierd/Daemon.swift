@@ -10,8 +10,7 @@ import UnixSignals
 struct Daemon {
   let source: ConfigurationSource
   let initial: ConfigurationSource.Loaded
-  /// For tests.
-  var damagesOneReadIn: Int?
+  var tests = DaemonTests()
 
   private var configuration: DaemonConfiguration { initial.configuration }
 
@@ -36,7 +35,7 @@ struct Daemon {
     }
     logger.info("starting", metadata: ["runtime_dir": "\(runtime.path)", "state_dir": "\(state.path)"])
     let parts = try makeDaemonParts(
-      configuration, activation, damagesOneReadIn: damagesOneReadIn, notifier: notifier, logger: logger)
+      configuration, activation, tests, notifier: notifier, logger: logger)
     try await ServiceGroup(configuration: group(parts, level, notifier, logger)).run()
     withExtendedLifetime((runtime, state)) { logger.info("stopped") }
   }

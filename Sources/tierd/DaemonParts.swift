@@ -18,12 +18,17 @@ struct DaemonParts {
   var services: [any Service]
 }
 
+/// What only tests ask for.
+struct DaemonTests {
+  var damagesOneReadIn: Int?
+  var diesRecoveringSegment: UInt64?
+}
+
 /// Makes the store and the worker socket's server. Throws an `ExitingError` where they cannot be had.
 func makeDaemonParts(
-  _ configuration: DaemonConfiguration, _ activation: Activation, damagesOneReadIn: Int? = nil, notifier: Notifier,
-  logger: Logger
+  _ configuration: DaemonConfiguration, _ activation: Activation, _ tests: DaemonTests, notifier: Notifier, logger: Logger
 ) throws -> DaemonParts {
-  let engine = try openEngine(configuration, activation.memoryFiles, damagesOneReadIn, notifier.manager, logger)
+  let engine = try openEngine(configuration, activation.memoryFiles, tests, notifier.manager, logger)
   do throws(WorkerServerError) {
     let instance = StoreInstance()
     let server = try openServer(configuration, activation, engine, instance, logger)
@@ -60,8 +65,19 @@ private func openServer(
   return server
 }
 
+/// Segments that would take the daemon down again are an operator's to look at.
+private func report(_ setAside: [RecoveryReport.SetAside], _ logger: Logger) {
+  for file in setAside {
+    guard case .crashed(let times) = file.reason else { continue }
+    logger.error(
+      "\(times) starts crashed in the recovery of a segment: it is set aside, and its blocks are computed again; "
+        + "report it, and remove the file to have its space back",
+      metadata: ["segment": "\(file.name)", "size": "\(ByteCount.text(file.bytes))"])
+  }
+}
+
 private func openEngine(
-  _ configuration: DaemonConfiguration, _ kept: [PassedDescriptor], _ damagesOneReadIn: Int?, _ manager: ServiceManager,
+  _ configuration: DaemonConfiguration, _ kept: [PassedDescriptor], _ tests: DaemonTests, _ manager: ServiceManager,
   _ logger: Logger
 ) throws -> Engine {
   var options = EngineOptions(
@@ -72,12 +88,14 @@ private func openEngine(
   options.tenants = configuration.tenants
   options.memoryKeeper = ArenaKeeper(manager, logger)
   options.keptMemory = kept.map { KeptDescriptor(name: $0.name, descriptor: $0.descriptor) }
-  options.damagesOneReadIn = damagesOneReadIn
+  options.damagesOneReadIn = tests.damagesOneReadIn
+  options.diesRecoveringSegment = tests.diesRecoveringSegment
   options.memorySources = MemorySources(environment: ProcessInfo.processInfo.environment)
-  if let damagesOneReadIn { logger.warning("a test: one read in \(damagesOneReadIn) from disk is damaged on purpose") }
+  if let damagesOneReadIn = tests.damagesOneReadIn { logger.warning("a test: one read in \(damagesOneReadIn) from disk is damaged on purpose") }
   do throws(SpillError) {
     let engine = try Engine(options)
     if let found = engine.spill?.recovery {
+      report(found.setAside, logger)
       logger.info(
         "spill opened",
         metadata: [

@@ -37,6 +37,16 @@ struct Tierd: AsyncParsableCommand {
       visibility: .hidden))
   var testDamageOneReadIn: Int?
 
+  @Option(
+    help: .init(
+      "For tests: crashes in the recovery of this segment of the spill (docs/testing.md).", valueName: "segment",
+      visibility: .hidden))
+  var testDieInSegment: UInt64?
+
+  private var tests: DaemonTests {
+    DaemonTests(damagesOneReadIn: testDamageOneReadIn, diesRecoveringSegment: testDieInSegment)
+  }
+
   func validate() throws {
     if let reads = testDamageOneReadIn, reads < 1 {
       throw ValidationError("--test-damage-one-read-in \(reads): at least 1")
@@ -52,7 +62,7 @@ struct Tierd: AsyncParsableCommand {
         environment: ProcessInfo.processInfo.environment, flags: settings.layer, path: config)
       let initial = try source.load()
       if printConfig { return print(ConfigurationText.render(initial.layers), terminator: "") }
-      try await Daemon(source: source, initial: initial, damagesOneReadIn: testDamageOneReadIn).run()
+      try await Daemon(source: source, initial: initial, tests: tests).run()
     } catch let error as any ExitingError {
       writeToStandardError("tierd: \(error.message)\n")
       throw ExitCode(error.exitCode)

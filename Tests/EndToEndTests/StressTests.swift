@@ -55,6 +55,23 @@ import Testing
     #expect(reconnects > 0)
   }
 
+  @Test("A daemon whose memory is kept serves again all it had accepted")
+  func keptMemory() throws {
+    let result = try expectPassed(["--kill-daemon", "4", "--keep-memory", "--minutes", "0.08"])
+    #expect(result["daemon_kills"] as? Int == 4)
+    let reconnects = try #require(result["reconnects"] as? Int)
+    #expect(reconnects > 0)
+    #expect(result["accepted_lost_by_restart"] as? Int == 0)
+  }
+
+  @Test("Workers under a daemon that is killed, its memory kept, answer what they answer without one")
+  func answersGoOn() throws {
+    let result = try expectPassed([
+      "--kill-daemon", "2", "--answers", try RealModel.path(), "--workers", "2",
+    ])
+    #expect(result["kills"] as? Int == 2 && result["wrong_answers"] as? Int == 0)
+  }
+
   /// How long others wait is measured where the machine is quiet, and not here.
   @Test("Hostile clients: others are served right, the daemon hangs up where it must and keeps nothing")
   func hostileClients() throws {

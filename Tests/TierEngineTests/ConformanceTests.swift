@@ -1,3 +1,4 @@
+import ControlAPI
 import Foundation
 import Testing
 import TierCore
@@ -17,16 +18,19 @@ final class TestStore {
   let server: WorkerServer
   let directory: URL
 
-  init(deviceBytes: Int, hostBytes: Int, diskBytes: Int, directory: URL? = nil) throws {
+  init(
+    deviceBytes: Int, hostBytes: Int, diskBytes: Int, directory: URL? = nil, tenants: TenantTable = TenantTable()
+  ) throws {
     self.directory =
       directory ?? FileManager.default.temporaryDirectory.appending(path: "tierd-\(UInt32.random(in: 0...UInt32.max))")
     try FileManager.default.createDirectory(
       at: self.directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    engine = try Engine(
-      EngineOptions(
-        deviceBytes: deviceBytes, hostBytes: hostBytes, diskBytes: diskBytes,
-        spillDirectory: self.directory.appending(path: "spill").path,
-        report: { FileHandle.standardError.write(Data(("store: " + $0 + "\n").utf8)) }))
+    var options = EngineOptions(
+      deviceBytes: deviceBytes, hostBytes: hostBytes, diskBytes: diskBytes,
+      spillDirectory: self.directory.appending(path: "spill").path,
+      report: { FileHandle.standardError.write(Data(("store: " + $0 + "\n").utf8)) })
+    options.tenants = tenants
+    engine = try Engine(options)
     server = try WorkerServer(path: self.directory.appending(path: "w.sock").path, host: engine)
   }
 

@@ -9,6 +9,9 @@ package final class PosixDisk: SpillDisk {
   package let blockBytes: Int
   package let isDirect: Bool
   package let engine: any IOEngine
+  /// Whether crashes in recovery are left in the directory; and, for tests, in which segment's to crash.
+  let notesCrashes: Bool
+  let diesRecovering: UInt64?
   private let place: Mutex<Place>
 
   /// The descriptors of the directory and of its lock.
@@ -21,7 +24,7 @@ package final class PosixDisk: SpillDisk {
       Glibc.close(directory)
     }
   }
-  private var directory: Int32 { place.withLock { $0.directory } }
+  var directory: Int32 { place.withLock { $0.directory } }
 
   static let lockName = "lock"
 
@@ -32,6 +35,8 @@ package final class PosixDisk: SpillDisk {
     }
     let place = try Self.take(path)
     self.name = path
+    self.notesCrashes = options.notesCrashes
+    self.diesRecovering = options.diesRecoveringSegment
     self.place = Mutex(place)
     let direct = options.directIO ? DirectIO.probe(place.directory) : nil
     self.isDirect = direct != nil

@@ -27,6 +27,12 @@ package protocol SpillDisk: AnyObject, Sendable {
   func state() -> DirectoryState
   /// Makes the directory that has the name now the one in use.
   func reattach() throws(SpillError)
+  /// Crashes of processes in a segment's recovery, by the segment.
+  func recoveryDeaths() -> [UInt64: Int]
+  /// Forgets them, those of the given segments aside.
+  func keepRecoveryDeaths(of segments: Set<UInt64>)
+  /// Runs what recovers a segment.
+  func recover<Result>(_ segment: UInt64, _ body: () throws(SpillError) -> Result) throws(SpillError) -> Result
   /// Lets the directory go, its lock included. Open files stay usable.
   func close()
 }

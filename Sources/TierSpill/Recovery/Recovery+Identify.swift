@@ -10,10 +10,17 @@ extension Recovery {
   /// Opens the files that could be segments of ours, in the order of their numbers, and sets the others aside.
   mutating func openCandidates(_ entries: [DiskEntry]) -> [Candidate] {
     var candidates: [Candidate] = []
+    let deaths = disk.recoveryDeaths()
     for entry in entries.sorted(by: { $0.name < $1.name }) where !SpillFileNames.own.contains(entry.name) {
       guard !entry.name.hasSuffix(".new") || !entry.isRegular else { continue }
       guard let number = SegmentName.number(of: entry.name) else {
         setAside(entry.name, entry.bytes, .unknownName)
+        continue
+      }
+      if let times = deaths[number], times >= RecoveryDeaths.most {
+        setAside(entry.name, entry.bytes, .crashed(times: times))
+        state.crashedSegments.insert(number)
+        state.nextSegment = max(state.nextSegment, number + 1)
         continue
       }
       guard entry.isRegular, entry.bytes <= SegmentSize.saneBytes, let file = try? open(entry) else {

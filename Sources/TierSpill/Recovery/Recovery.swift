@@ -32,6 +32,7 @@ struct Recovery {
     state.segmentBytes = try SegmentSize.choose(
       capBytes: state.capBytes - state.foreignBytes, asked: options.segmentBytes, besides: state.foreignBytes)
     if !options.isBackground || isOverCap { try scanNow() }
+    if state.unscanned.isEmpty { disk.keepRecoveryDeaths(of: state.crashedSegments) }
     try dropWhatExceedsTheCap()
     state.report.elapsedMs = Int((MonotonicClock.nowNs() - startNs) / 1_000_000)
     state.noteTotals()
@@ -65,10 +66,7 @@ struct Recovery {
     state.fileBytes += candidate.bytes
     state.nextSegment = max(state.nextSegment, header.number + 1)
     state.nextGeneration = max(state.nextGeneration, header.firstGeneration)
-    let found =
-      (try? lanes.withLane(bytes: FooterReader.windowBytes) { lane throws(SpillError) in
-        try FooterReader(segment: segment, store: store, lane: lane, deadlineMs: options.deadlineMs).read()
-      }) ?? .damaged
+    let found = (try? disk.recover(header.number) { () throws(SpillError) in try readFooter(segment) }) ?? .damaged
     switch found {
     case .footer(let footer):
       state.adopt(footer.entries, of: segment, extent: footer.extent)
@@ -83,6 +81,12 @@ struct Recovery {
     }
   }
 
+  private func readFooter(_ segment: Segment) throws(SpillError) -> FooterReader.Found {
+    try lanes.withLane(bytes: FooterReader.windowBytes) { lane throws(SpillError) in
+      try FooterReader(segment: segment, store: store, lane: lane, deadlineMs: options.deadlineMs).read()
+    }
+  }
+
   private var isOverCap: Bool {
     state.usedBytes > state.capBytes || (isShrunk && state.usedBytes + state.segmentBytes > state.capBytes)
   }
@@ -91,7 +95,7 @@ struct Recovery {
     let scan = SegmentScan(store: store, lanes: lanes, deadlineMs: options.deadlineMs)
     for number in state.unscanned {
       guard let segment = state.segments[number] else { continue }
-      let result = try scan.run(segment)
+      let result = try disk.recover(number) { () throws(SpillError) in try scan.run(segment) }
       state.take(result, of: segment)
     }
     state.endRecovery()
@@ -131,7 +135,7 @@ struct Recovery {
 
 /// Names of our files that are no segments.
 enum SpillFileNames {
-  static let own: Set<String> = [StoreIdentity.fileName, TombstoneUnit.fileName]
+  static let own: Set<String> = [StoreIdentity.fileName, TombstoneUnit.fileName, RecoveryDeaths.fileName]
 }
 
 extension SpillState {

@@ -67,6 +67,8 @@ struct SpillState {
   var ready: Segment?
   /// Segments that hold blocks nobody has looked for yet.
   var unscanned: [UInt64] = []
+  /// Set aside: processes crashed in their recovery.
+  var crashedSegments: Set<UInt64> = []
   var tombstones = TombstoneState()
   /// Blocks that were durable and cannot be vouched for any more; to be told.
   var lost: [BlockKey] = []

@@ -92,7 +92,9 @@ extension Spill {
     }
     let result: SegmentScan.Result
     do throws(SpillError) {
-      result = try SegmentScan(store: store, lanes: lanes, deadlineMs: options.deadlineMs).run(segment)
+      result = try disk.recover(segment.number) { () throws(SpillError) in
+        try SegmentScan(store: store, lanes: lanes, deadlineMs: options.deadlineMs).run(segment)
+      }
     } catch {
       // A disk that does not answer: what the segment holds is a miss until the next start.
       giveUp(segment, error)
@@ -110,6 +112,7 @@ extension Spill {
         }, isLast
       )
     }
+    if isLast { disk.keepRecoveryDeaths(of: state.withLock { $0.crashedSegments }) }
     if isLast, let summary = recovery.damageSummary { keeper.observer(.notice(summary)) }
     keeper.observer(.recovered(found, isLast: isLast))
     return !isLast

@@ -5,7 +5,7 @@ import Glibc
 public final class FakeManager {
   /// What NOTIFY_SOCKET says.
   public let address: String
-  private let descriptor: Int32
+  let descriptor: Int32
   private let directory: String
 
   public struct Failure: Error {

@@ -16,8 +16,9 @@ final class ChildProcess {
   /// - Parameters:
   ///   - errorPath: where its standard error goes; nil for this program's own.
   ///   - environment: entries beyond this program's own.
+  ///   - passed: what it has from descriptor 3 on.
   init(
-    _ program: String, _ arguments: [String], errorPath: String? = nil, environment: [String] = []
+    _ program: String, _ arguments: [String], errorPath: String? = nil, environment: [String] = [], passed: [Int32] = []
   ) throws(StressFault) {
     let (theirInput, input) = try Self.pipeEnds()
     let (output, theirOutput) = try Self.pipeEnds()
@@ -31,6 +32,12 @@ final class ChildProcess {
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_adddup2(&actions, theirInput, STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, theirOutput, STDOUT_FILENO)
+    // Away from where they go: one must not be overwritten before it is passed on.
+    let high = passed.map { fcntl($0, F_DUPFD_CLOEXEC, 512) }
+    defer { for descriptor in high { close(descriptor) } }
+    for (index, descriptor) in high.enumerated() {
+      posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(3 + index))
+    }
     if let errorPath {
       posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errorPath, O_WRONLY | O_CREAT | O_APPEND, 0o600)
     }

@@ -2,6 +2,7 @@ import ControlAPI
 import ControlClient
 import FoundationEssentials
 import Glibc
+import TierTesting
 
 /// The daemon under test: one of this run's own, or one that runs already, which is never signalled.
 final class Tierd {
@@ -11,13 +12,18 @@ final class Tierd {
   private let arguments: [String]
   private let errorPath: String
   private var process: ChildProcess?
+  /// Keeps its memory and its worker socket over its lives; nil where nobody does.
+  private let manager: KeepingManager?
 
   private static let startSecondsMax = 15.0
   private static let stopSecondsMax = 25.0
 
-  /// Starts one in `place`; returns when it answers.
-  init(program: String, budgets: Budgets, place: String, flags: [String]) throws(StressFault) {
+  /// Starts one in `place`; returns when it answers. `keepsMemory`: under a service manager that keeps descriptors.
+  init(
+    program: String, budgets: Budgets, place: String, flags: [String], keepsMemory: Bool = false
+  ) throws(StressFault) {
     socketPath = place + "/run/worker.sock"
+    manager = keepsMemory ? try Self.manage(socketPath, in: place + "/run") : nil
     control = ControlClient(socketPath: place + "/run/control.sock", timeoutMs: 10_000)
     self.program = program
     errorPath = place + "/tierd.log"
@@ -36,14 +42,31 @@ final class Tierd {
     let directory = socketPath.lastIndex(of: "/").map { String(socketPath[..<$0]) } ?? "."
     control = ControlClient(socketPath: directory + "/" + RuntimePaths.controlSocketName, timeoutMs: 10_000)
     (program, arguments, errorPath) = ("", [], "")
+    manager = nil
     _ = try status()
   }
 
   /// Whether it was started here, and may be killed.
   var isOwn: Bool { !program.isEmpty }
 
+  private static func manage(_ socketPath: String, in directory: String) throws(StressFault) -> KeepingManager {
+    mkdir(directory, 0o750)
+    do { return try KeepingManager(workerSocketPath: socketPath) } catch {
+      throw .io("cannot listen at \(socketPath): \(error)")
+    }
+  }
+
+  private func launch() throws(StressFault) -> ChildProcess {
+    guard let manager else { return try ChildProcess(program, arguments, errorPath: errorPath) }
+    let (environment, descriptors) = manager.activation()
+    // The shell's own process becomes the daemon's: only it knows the id in time.
+    return try ChildProcess(
+      "/bin/sh", ["-c", "LISTEN_PID=$$ exec \"$@\"", "sh", program] + arguments, errorPath: errorPath,
+      environment: environment, passed: descriptors)
+  }
+
   func start() throws(StressFault) {
-    let process = try ChildProcess(program, arguments, errorPath: errorPath)
+    let process = try launch()
     self.process = process
     let startNs = Clock.nowNs()
     while true {
@@ -61,6 +84,7 @@ final class Tierd {
   func kill() throws(StressFault) {
     process?.send(SIGKILL)
     guard let process, process.wait(seconds: 10) != nil else { throw .failed("tierd did not die of SIGKILL") }
+    manager?.takeIn()
   }
 
   /// As a service manager stops it. Throws where it does not end well.

@@ -8,12 +8,14 @@ enum Profile: String, CaseIterable, ExpressibleByArgument {
   case soak
   /// Budgets that change all the time, and memory far below what is read.
   case pressure
+  /// A load and nothing else: whoever runs it does the disturbing.
+  case calm
 
   var seconds: Double {
     switch self {
     case .ci: 40
     case .soak: 600
-    case .pressure: 120
+    case .pressure, .calm: 120
     }
   }
 
@@ -26,7 +28,7 @@ enum Profile: String, CaseIterable, ExpressibleByArgument {
   var budgets: Budgets {
     switch self {
     case .ci: Budgets(deviceBytes: 12 << 20, hostBytes: 16 << 20, diskBytes: 64 << 20)
-    case .soak: Budgets(deviceBytes: 16 << 20, hostBytes: 24 << 20, diskBytes: 64 << 20)
+    case .soak, .calm: Budgets(deviceBytes: 16 << 20, hostBytes: 24 << 20, diskBytes: 64 << 20)
     case .pressure: Budgets(deviceBytes: 8 << 20, hostBytes: 12 << 20, diskBytes: 64 << 20)
     }
   }
@@ -39,6 +41,7 @@ enum Profile: String, CaseIterable, ExpressibleByArgument {
     switch self {
     case .ci: Rates(kills: 1, stops: 1, budgets: 1, evictions: 0.5)
     case .soak: Rates(kills: 0.5, stops: 0.5, budgets: 0.5, evictions: 0.2)
+    case .calm: Rates(kills: 0, stops: 0, budgets: 0, evictions: 0)
     case .pressure: Rates(kills: 0.2, stops: 0.2, budgets: 10, evictions: 1)
     }
   }

@@ -50,6 +50,10 @@ struct StressResult: Codable {
   var truncatedSegments = 0
   var reconnects = 0
   var outageMsMax = 0
+  var outagesOverSecond = 0
+  /// Of a killed daemon's next life, until it answers.
+  var startMsMax = 0
+  var keepsMemory = false
   var acceptedLostByRestart = 0
   var durableLostByRestart = 0
   /// Records the spill found damaged, and segments it gave up.
@@ -73,6 +77,7 @@ struct StressResult: Codable {
     abruptEnds = tally.abruptEnds
     reconnects = tally.reconnects
     outageMsMax = tally.outageMsMax
+    outagesOverSecond = tally.outagesOverSecond
     acceptedLostByRestart = tally.acceptedLostByRestart
     durableLostByRestart = tally.durableLostByRestart
   }

@@ -18,6 +18,13 @@ extension StressRun {
     require(
       result.durableLostByRestart == 0 || result.truncatedSegments > 0,
       "\(result.durableLostByRestart) blocks were on disk for good before the daemon was killed, and not after")
+    result.keepsMemory = keepsMemory
+    require(
+      result.acceptedLostByRestart == 0 || !keepsMemory,
+      "\(result.acceptedLostByRestart) blocks were accepted before the daemon was killed, and its memory kept, and are lost")
+    require(
+      result.reconnects < Self.pauseSamplesMin || !keepsMemory || result.outagesOverSecond * 100 <= result.reconnects,
+      "\(result.outagesOverSecond) of \(result.reconnects) workers were without their daemon for more than a second")
     require(result.leaksAtEnd.isNone, "with no worker left the daemon holds \(result.leaksAtEnd)")
     let pause = result.pauseAfterKill
     require(

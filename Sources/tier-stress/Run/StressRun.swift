@@ -15,9 +15,13 @@ final class StressRun {
   private var samples: [(atS: Double, reading: ProcessReading)] = []
   private let startNs = Clock.nowNs()
   private var lifeNs = Clock.nowNs()
+  /// Of the daemon: each kill comes at another moment of its life.
+  private var lifeMsMin = 0.0
   private let progress: ProgressLine
   /// Of the daemon; spread over the run.
   let daemonKills: Int
+  /// Over its kills.
+  let keepsMemory: Bool
   /// Where a daemon's segments are that is killed, if some are to be cut short then.
   private let spill: String?
 
@@ -29,13 +33,14 @@ final class StressRun {
 
   init(
     _ tierd: Tierd, _ settings: WorkerSettings, profile: Profile, budgets: Budgets, workers: Int, seconds: Double,
-    daemonKills: Int, cutsIn spill: String?
+    daemonKills: Int, keepsMemory: Bool = false, cutsIn spill: String?
   ) throws(StressFault) {
     self.tierd = tierd
     self.profile = profile
     self.budgets = budgets
     self.seconds = seconds
     self.daemonKills = daemonKills
+    self.keepsMemory = keepsMemory
     self.spill = spill
     random = SeededRandom(seed: settings.seed)
     fleet = try Fleet(settings, count: workers)
@@ -51,7 +56,7 @@ final class StressRun {
   func run() throws(StressFault) -> StressResult {
     var lastNs = startNs
     var sampledNs = startNs
-    while elapsedS < seconds, fleet.failures.count < Self.failuresMax, !Interruption.isAsked {
+    while elapsedS < seconds || result.daemonKills < daemonKills, fleet.failures.count < Self.failuresMax, !Interruption.isAsked {
       usleep(Self.tickUs)
       try tierd.requireRunning()
       try fleet.attend()
@@ -64,7 +69,8 @@ final class StressRun {
         try sample()
       }
       if tierd.isOwn, result.daemonKills < daemonKills,
-        elapsedS > seconds * Double(result.daemonKills + 1) / Double(daemonKills + 1)
+        elapsedS > seconds * Double(result.daemonKills + 1) / Double(daemonKills + 1),
+        Clock.milliseconds(since: lifeNs) > lifeMsMin
       {
         try restartDaemon()
       }
@@ -99,7 +105,10 @@ final class StressRun {
     if let spill, random.once(in: Self.cutOneIn), try SegmentCut.cut(in: spill, &random) {
       result.truncatedSegments += 1
     }
+    let killedNs = Clock.nowNs()
     try tierd.start()
+    result.startMsMax = max(result.startMsMax, Int(Clock.milliseconds(since: killedNs).rounded(.up)))
+    lifeMsMin = Double(random.int(50...500))
     // What is flat in one life says nothing of the next.
     samples.removeAll()
     lifeNs = Clock.nowNs()

@@ -14,7 +14,8 @@ enum StressText {
         + "\(r.damagedRecords) records damaged",
       "free after a kill: p50 \(r.pauseAfterKill.p50Ms) ms, p99 \(r.pauseAfterKill.p99Ms) ms, "
         + "at most \(r.pauseAfterKill.maxMs) ms",
-      "daemon killed \(r.daemonKills) times: \(r.reconnects) reconnects, at most \(r.outageMsMax) ms; "
+      "daemon killed \(r.daemonKills) times\(r.keepsMemory ? ", its memory kept" : ""): \(r.reconnects) reconnects, at most "
+        + "\(r.outageMsMax) ms (\(r.outagesOverSecond) over 1000 ms), next life there after at most \(r.startMsMax) ms; "
         + "\(r.durableLostByRestart) durable and \(r.acceptedLostByRestart) accepted blocks lost",
       "daemon: RSS \(d.start.rssBytes >> 20) → \(d.end.rssBytes >> 20) MiB (peak \(d.peak.rssBytes >> 20)), its own "
         + "\(d.ownBytesEarly >> 10) → \(d.ownBytesLate >> 10) KiB, descriptors \(d.start.fds) → \(d.end.fds), threads "

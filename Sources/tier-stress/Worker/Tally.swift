@@ -20,12 +20,15 @@ struct Tally: Equatable {
   /// Times a worker found its daemon gone, came back to one, and how long that took at most.
   var reconnects = 0
   var outageMsMax = 0
+  /// Of those, the ones that took more than a second.
+  var outagesOverSecond = 0
   /// Sessions ended in the middle by the worker itself.
   var abruptEnds = 0
 
   private static let sums: [any WritableKeyPath<Tally, Int> & Sendable] = [
     \.sequences, \.refusals, \.blocksWritten, \.blocksRead, \.bytesVerified, \.wrongBlocks, \.lostBlocks,
     \.missedBlocks, \.droppedSeals, \.acceptedLostByRestart, \.durableLostByRestart, \.reconnects, \.abruptEnds,
+    \.outagesOverSecond,
   ]
 
   mutating func add(_ other: Tally) {

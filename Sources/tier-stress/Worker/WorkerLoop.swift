@@ -80,7 +80,9 @@ struct WorkerLoop {
       do throws(ResidencyError) {
         let client = try connect()
         report.tally.reconnects += 1
-        report.tally.outageMsMax = max(report.tally.outageMsMax, Int(Clock.milliseconds(since: goneNs).rounded(.up)))
+        let outageMs = Clock.milliseconds(since: goneNs)
+        report.tally.outageMsMax = max(report.tally.outageMsMax, Int(outageMs.rounded(.up)))
+        if outageMs > 1000 { report.tally.outagesOverSecond += 1 }
         return client
       } catch {
         guard Clock.milliseconds(since: goneNs) < Self.outageMsMax, !isToEnd() else { throw error }
