@@ -22,7 +22,8 @@ public struct SessionStatus: Codable, Sendable, Equatable {
   public var connectedS: Double
 
   public init(
-    id: UInt64, uid: UInt32, tenant: String, pid: Int32, client: String, sequences: SequenceCounts, leases: Int, staged: Int,
+    id: UInt64, uid: UInt32, tenant: String, pid: Int32, client: String, sequences: SequenceCounts, leases: Int,
+    staged: Int,
     connectedS: Double
   ) {
     self.id = id

@@ -112,7 +112,8 @@ extension TenantTable {
         }
       } && name.utf8.first.map { $0 >= UInt8(ascii: "a") } ?? false
     guard isWord, name.utf8.count <= maxNameBytes, name != othersName else {
-      return "'\(name.prefix(64))' cannot name a tenant: up to \(maxNameBytes) of a-z, 0-9, - and _, a letter first, and "
+      return
+        "'\(name.prefix(64))' cannot name a tenant: up to \(maxNameBytes) of a-z, 0-9, - and _, a letter first, and "
         + "not '\(othersName)'"
     }
     return nil

@@ -2,7 +2,9 @@
 public enum ConfigurationText {
   public static func render(_ layers: SettingLayer) -> String {
     let lines = Setting.allCases.compactMap { setting in
-      layers[setting].map { ("\(setting.rawValue): \(setting.isMapping ? $0.text : quoted($0.text))", origin(setting, $0.origin)) }
+      layers[setting].map {
+        ("\(setting.rawValue): \(setting.isMapping ? $0.text : quoted($0.text))", origin(setting, $0.origin))
+      }
     }
     let width = lines.map { $0.0.count }.max() ?? 0
     return lines.map { $0.0 + String(repeating: " ", count: width - $0.0.count) + "  # " + $0.1 + "\n" }.joined()

@@ -38,7 +38,8 @@ struct TierStress: ParsableCommand {
   var keepMemory = false
   @Option(
     help: .init(
-      "With --kill-daemon: tier-worker reads and answers with this model, its daemon's memory kept.", valueName: "model"))
+      "With --kill-daemon: tier-worker reads and answers with this model, its daemon's memory kept.", valueName: "model"
+    ))
   var answers: String?
   @Option(help: .init("Instead: so many hostile conversations.", valueName: "count")) var hostile: Int?
   @Option(

@@ -26,7 +26,8 @@ struct DaemonTests {
 
 /// Makes the store and the worker socket's server. Throws an `ExitingError` where they cannot be had.
 func makeDaemonParts(
-  _ configuration: DaemonConfiguration, _ activation: Activation, _ tests: DaemonTests, notifier: Notifier, logger: Logger
+  _ configuration: DaemonConfiguration, _ activation: Activation, _ tests: DaemonTests, notifier: Notifier,
+  logger: Logger
 ) throws -> DaemonParts {
   let engine = try openEngine(configuration, activation.memoryFiles, tests, notifier.manager, logger)
   do throws(WorkerServerError) {
@@ -70,8 +71,7 @@ private func report(_ setAside: [RecoveryReport.SetAside], _ logger: Logger) {
   for file in setAside {
     guard case .crashed(let times) = file.reason else { continue }
     logger.error(
-      "\(times) starts crashed in the recovery of a segment: it is set aside, and its blocks are computed again; "
-        + "report it, and remove the file to have its space back",
+      "\(times) starts crashed in the recovery of a segment: it is set aside; report it, and remove the file for its space",
       metadata: ["segment": "\(file.name)", "size": "\(ByteCount.text(file.bytes))"])
   }
 }
@@ -91,7 +91,9 @@ private func openEngine(
   options.damagesOneReadIn = tests.damagesOneReadIn
   options.diesRecoveringSegment = tests.diesRecoveringSegment
   options.memorySources = MemorySources(environment: ProcessInfo.processInfo.environment)
-  if let damagesOneReadIn = tests.damagesOneReadIn { logger.warning("a test: one read in \(damagesOneReadIn) from disk is damaged on purpose") }
+  if let damagesOneReadIn = tests.damagesOneReadIn {
+    logger.warning("a test: one read in \(damagesOneReadIn) from disk is damaged on purpose")
+  }
   do throws(SpillError) {
     let engine = try Engine(options)
     if let found = engine.spill?.recovery {

@@ -9,7 +9,8 @@ import Testing
   private static let allowed = ["tierd/DaemonLog.swift"]
   /// What runs as the daemon, and what a worker keeps its blocks with.
   private static let targets = [
-    "TierCore", "TierMemory", "TierSpill", "TierEngine", "TierWire", "ControlServer", "ServiceManager", "CLinux", "CURing",
+    "TierCore", "TierMemory", "TierSpill", "TierEngine", "TierWire", "ControlServer", "ServiceManager", "CLinux",
+    "CURing",
     "tierd",
   ]
 

@@ -11,7 +11,8 @@ import TierCore
   @Test func repliesComeBackAsTheyWere() throws {
     let sessions = SessionsReply(sessions: [
       SessionStatus(
-        id: 7, uid: 1000, tenant: "team", pid: 99, client: "tier-worker", sequences: SequenceCounts(open: 1, queued: 0), leases: 3,
+        id: 7, uid: 1000, tenant: "team", pid: 99, client: "tier-worker", sequences: SequenceCounts(open: 1, queued: 0),
+        leases: 3,
         staged: 2, connectedS: 1.5)
     ])
     let blocks = BlocksReply(

@@ -60,7 +60,8 @@ import TierCore
 
   @Test func aClientsNameCannotSteerTheTerminal() {
     let session = SessionStatus(
-      id: 1, uid: 0, tenant: "uid-0", pid: 2, client: "\u{1b}[2Jevil\n\u{9b}", sequences: SequenceCounts(open: 0, queued: 0), leases: 0,
+      id: 1, uid: 0, tenant: "uid-0", pid: 2, client: "\u{1b}[2Jevil\n\u{9b}",
+      sequences: SequenceCounts(open: 0, queued: 0), leases: 0,
       staged: 0, connectedS: 0)
     let text = SessionsView.render(SessionsReply(sessions: [session]))
     #expect(text.contains("?[2Jevil??"))

@@ -32,7 +32,9 @@ enum Samples {
       spill: SpillStatus(
         records: 1234, liveBytes: 90 << 20, deadBytes: 1 << 20, fileBytes: 92 << 20, originalBytes: 140 << 20,
         storedBytes: 100 << 20, health: "ok"),
-      latencies: [LatencyStatus(name: "acquire", count: 5000, sumUs: 40_000, p50Us: 7.5, p99Us: 1234, maxUs: 2_500_000)],
+      latencies: [
+        LatencyStatus(name: "acquire", count: 5000, sumUs: 40_000, p50Us: 7.5, p99Us: 1234, maxUs: 2_500_000)
+      ],
       tenants: [
         TenantStatus(
           name: "team", id: 0x8000_0001, sessions: 3, maxSessions: 16, sequences: SequenceCounts(open: 1, queued: 2),

@@ -1,3 +1,4 @@
+import ControlAPI
 import Foundation
 import Testing
 
@@ -35,7 +36,8 @@ import Testing
     "Two users share nothing, two users of one name do; status and metrics name them",
     .enabled(if: geteuid() == 0, needsRoot))
   func twoUsers() throws {
-    let table = "{team: {uids: [\(Self.user), \(Self.user + 1)], host_guarantee: 1MiB, host_quota: 32MiB, connections: 4}}"
+    let table =
+      "{team: {uids: [\(Self.user), \(Self.user + 1)], host_guarantee: 1MiB, host_quota: 32MiB, connections: 4}}"
     let daemon = try Daemon("daemon", .init(host: "64MiB", disk: "64MiB"), ["--tenants", table], in: home)
     let tokens = try Tokens.tiny(128, in: home)
     func read(as uid: UInt32) throws -> Evaluation { try Evaluation(start(as: uid, daemon, tokens: tokens)) }

@@ -1,4 +1,5 @@
 import ControlAPI
+import Synchronization
 import Testing
 import TierCore
 import TierTesting

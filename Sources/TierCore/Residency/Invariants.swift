@@ -3,7 +3,8 @@
 extension ResidencyCore {
   /// Nil, or a sentence about the first invariant found broken.
   public func brokenInvariant() -> String? {
-    brokenSlots() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging() ?? brokenDisk() ?? brokenAccounts()
+    brokenSlots() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging() ?? brokenDisk()
+      ?? brokenAccounts()
   }
 
   private func brokenSlots() -> String? {

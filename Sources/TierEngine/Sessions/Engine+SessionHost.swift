@@ -25,7 +25,8 @@ extension Engine: SessionHost {
   private func admit(_ peer: PeerCredentials, _ state: borrowing State) throws(TenantRefusal) -> TenantID {
     guard let tenant = state.tenants.tenant(ofUser: peer.uid) else {
       throw TenantRefusal(
-        description: "uid \(peer.uid) is beyond \(TenantID.firstNamed - 1), where uids are nobody's: have it named in a "
+        description:
+          "uid \(peer.uid) is beyond \(TenantID.firstNamed - 1), where uids are nobody's: have it named in a "
           + "tenant")
     }
     let most = state.tenants.table.policy.limits(of: tenant).connections

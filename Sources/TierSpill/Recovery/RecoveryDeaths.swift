@@ -50,7 +50,8 @@ package enum RecoveryDeaths {
 extension SpillDisk {
   package func recoveryDeaths() -> [UInt64: Int] { [:] }
   package func keepRecoveryDeaths(of segments: Set<UInt64>) {}
-  package func recover<Result>(_ segment: UInt64, _ body: () throws(SpillError) -> Result) throws(SpillError) -> Result {
+  package func recover<Result>(_ segment: UInt64, _ body: () throws(SpillError) -> Result) throws(SpillError) -> Result
+  {
     try body()
   }
 }
@@ -61,7 +62,8 @@ extension PosixDisk {
   package func keepRecoveryDeaths(of segments: Set<UInt64>) { RecoveryDeaths.keep(segments, in: directory) }
 
   /// Runs what recovers the segment. A crash in it is noted.
-  package func recover<Result>(_ segment: UInt64, _ body: () throws(SpillError) -> Result) throws(SpillError) -> Result {
+  package func recover<Result>(_ segment: UInt64, _ body: () throws(SpillError) -> Result) throws(SpillError) -> Result
+  {
     guard notesCrashes, tierd_crash_note_arm(directory, RecoveryDeaths.fileName) == 0 else { return try body() }
     tierd_crash_note_item(segment + 1)
     defer { tierd_crash_note_item(0) }

@@ -5,12 +5,13 @@ import Synchronization
 
 /// A stand-in for a service manager that restarts one service: its worker socket is made here and outlives the service, and
 /// so do the descriptors the service stores, which the next process of it is passed (systemd's FDSTORE=1).
-public final class KeepingManager: Sendable {
+public final class KeepingManager: @unchecked Sendable {
   public let workerSocketPath: String
   private let workerSocket: Int32
   private let inbox: Mutex<FakeManager>
   private let address: String
   private let kept = Mutex<[(name: String, descriptor: Int32)]>([])
+  /// Made, and ended, with this object; nothing else touches it.
   private let arrivals: any DispatchSourceRead
 
   public struct Failure: Error {

@@ -190,7 +190,11 @@ public struct Simulation {
       default: break
       }
     }
-    if let broken = core.brokenInvariant() ?? shell.fault ?? watch.broken(core, before, scenario.faults) { throw failure(broken) }
+    if let broken = core.brokenInvariant() ?? shell.fault
+      ?? watch.broken(core, before, scenario.faults, isAdopting: isRecovering)
+    {
+      throw failure(broken)
+    }
     for worker in workers {
       if let wrong = worker.wrongBytes(shell) { throw failure(wrong) }
     }

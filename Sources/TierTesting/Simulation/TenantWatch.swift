@@ -17,10 +17,12 @@ struct TenantWatch {
   }
 
   /// A sentence where a block within its tenant's guarantee left, or a tenant grew beyond its quota.
-  func broken(_ core: ResidencyCore, _ before: [TenantSnapshot], _ faults: Scenario.Faults) -> String? {
+  func broken(_ core: ResidencyCore, _ before: [TenantSnapshot], _ faults: Scenario.Faults, isAdopting: Bool) -> String?
+  {
     // A copy on its way through whose record went meanwhile is the last there is: it is kept, whatever the quota.
     let recordsGo = [faults.recordsLost, faults.evictions, faults.readFails, faults.readCorrupts].contains { $0 > 0 }
-    return lost(core) ?? (recordsGo ? nil : grown(core, before))
+    // What an earlier life left is taken over first, and then gives way.
+    return lost(core) ?? (recordsGo || isAdopting ? nil : grown(core, before))
   }
 
   private func lost(_ core: ResidencyCore) -> String? {
@@ -41,7 +43,8 @@ struct TenantWatch {
       let old = before.first { $0.tenant == tenant.tenant }?.keptBytes ?? TierBytes()
       for tier in [Tier.device, .host] where tenant.usedBytes(tier) > tenant.limits.quota[tier] {
         guard tenant.keptBytes[tier] > old[tier] else { continue }
-        return "tenant \(tenant.tenant.rawValue) keeps \(tenant.keptBytes[tier]) bytes of the \(tier.name) tier, more than "
+        return
+          "tenant \(tenant.tenant.rawValue) keeps \(tenant.keptBytes[tier]) bytes of the \(tier.name) tier, more than "
           + "before, and has \(tenant.usedBytes(tier)) with a quota of \(tenant.limits.quota[tier])"
       }
     }

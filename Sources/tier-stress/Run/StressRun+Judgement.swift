@@ -21,7 +21,8 @@ extension StressRun {
     result.keepsMemory = keepsMemory
     require(
       result.acceptedLostByRestart == 0 || !keepsMemory,
-      "\(result.acceptedLostByRestart) blocks were accepted before the daemon was killed, and its memory kept, and are lost")
+      "\(result.acceptedLostByRestart) blocks were accepted before the daemon was killed, and its memory kept, and are lost"
+    )
     require(
       result.reconnects < Self.pauseSamplesMin || !keepsMemory || result.outagesOverSecond * 100 <= result.reconnects,
       "\(result.outagesOverSecond) of \(result.reconnects) workers were without their daemon for more than a second")

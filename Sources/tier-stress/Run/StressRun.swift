@@ -56,7 +56,9 @@ final class StressRun {
   func run() throws(StressFault) -> StressResult {
     var lastNs = startNs
     var sampledNs = startNs
-    while elapsedS < seconds || result.daemonKills < daemonKills, fleet.failures.count < Self.failuresMax, !Interruption.isAsked {
+    while elapsedS < seconds || result.daemonKills < daemonKills, fleet.failures.count < Self.failuresMax,
+      !Interruption.isAsked
+    {
       usleep(Self.tickUs)
       try tierd.requireRunning()
       try fleet.attend()

@@ -33,8 +33,12 @@ struct TenantLimitOptions: ParsableArguments {
   }
 
   func validate() throws {
-    if isAnyGiven, tenant == nil { throw ValidationError("a limit is a tenant's: give --tenant NAME, or --tenant others") }
-    if !isAnyGiven, tenant != nil { throw ValidationError("--tenant \(tenant!): give a guarantee, a quota or connections") }
+    if isAnyGiven, tenant == nil {
+      throw ValidationError("a limit is a tenant's: give --tenant NAME, or --tenant others")
+    }
+    if !isAnyGiven, tenant != nil {
+      throw ValidationError("--tenant \(tenant!): give a guarantee, a quota or connections")
+    }
   }
 
   /// Throws where there is no such tenant.

@@ -18,7 +18,8 @@ struct TopFrame {
     let moved = now.moves.isEmpty ? [] : [links(style)]
     let pressure = view.pressure(now).map { [$0] } ?? []
     let tenants = now.tenants.isEmpty ? [] : [TenantView.render(now.tenants, style)]
-    return ([view.headline(now), view.tiers(now.tiers)] + pressure + tenants + moved + [acquired()]).joined(separator: "\n\n")
+    return ([view.headline(now), view.tiers(now.tiers)] + pressure + tenants + moved + [acquired()]).joined(
+      separator: "\n\n")
   }
 
   private func links(_ style: Style) -> String {

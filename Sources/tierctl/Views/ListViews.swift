@@ -33,7 +33,8 @@ enum SessionsView {
   static func render(_ reply: SessionsReply) -> String {
     guard !reply.sessions.isEmpty else { return "no workers are connected" }
     var table = Table([
-      ("session", .right), ("client", .left), ("tenant", .left), ("uid", .right), ("pid", .right), ("connected", .right),
+      ("session", .right), ("client", .left), ("tenant", .left), ("uid", .right), ("pid", .right),
+      ("connected", .right),
       ("sequences", .right), ("queued", .right), ("leases", .right), ("staged", .right),
     ])
     for session in reply.sessions {
