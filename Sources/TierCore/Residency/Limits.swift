@@ -75,6 +75,7 @@ extension ResidencyCore {
       diskFull.removeAll()
       mayProceed = true
     }
+    for account in tenants.accounts where tenants.hasQuotas { shrinkDisk(of: account.tenant) }
     endHoarders()
   }
 

@@ -120,6 +120,7 @@ extension ResidencyCore {
     giveBack(sequence)
     lists.removeGroup(group)
     admissionQueue.removeAll { $0 == group }
+    shrinkDisk(of: sequence.tenant)
     mayProceed = true
   }
 }

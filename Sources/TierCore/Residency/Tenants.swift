@@ -45,6 +45,7 @@ extension ResidencyCore {
     diskFull.removeAll()
     for sequence in openSequences { trimToMinimum(sequence) }
     refuseImpossible()
+    for account in tenants.accounts { shrinkDisk(of: account.tenant) }
     mayProceed = true
   }
 
@@ -191,6 +192,14 @@ extension ResidencyCore {
     return [Tier.device, .host].allSatisfy {
       directory[handle][$0].state == .none || isBeyondGuarantee(owner, $0)
     }
+  }
+
+  /// Forgets what idle blocks have beyond their tenant's quota; those in use follow when they are idle.
+  mutating func shrinkDisk(of tenant: TenantID) {
+    guard tenants.hasQuotas else { return }
+    while tenants[tenant].kept.disk > tenants[tenant].limits.quota.disk,
+      forgetIdleRecords(for: Claim(tenant: tenant, scope: .itself))
+    {}
   }
 
   /// Its part of the disk takes nothing more of the tenant for a while.

@@ -229,6 +229,7 @@ public struct Simulation {
     }
     result.sequences = workers.reduce(0) { $0 + $1.finishedSequences }
     result.refusals = workers.reduce(0) { $0 + $1.refusals }
+    try handle(.tick(nowMs: nowMs))
     if let over = watch.overQuota(core) { throw failure(over) }
     if !shell.openStagings.isEmpty { throw failure("\(shell.openStagings.count) staging arenas are left open") }
   }
