@@ -42,7 +42,7 @@ extension Engine {
     case .closeStaging(let id): arenas.close(id)
     case .announce(let id, let session): state.outboxes[session]?.announce(arenas.announcements(id))
     case .assign(let slot, let generation): arenas.arena(slot.arena)?.setGeneration(slot.index, generation)
-    case .decommit(let slot): reporting { () throws(MemoryError) in try arenas.arena(slot.arena)?.decommit(slot.index) }
+    case .decommit(let slot): reporting { () throws(MemoryError) in try arenas.arena(slot.arena)?.giveBack(slot.index) }
     case .publish(let slot, let generation, let key, let layout, let checksum):
       arenas.publish(
         slot, SlotRecord(generation: generation, block: FoundBlock(key: key, layout: layout, checksum: checksum)))

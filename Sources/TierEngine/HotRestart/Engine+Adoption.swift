@@ -39,7 +39,7 @@ extension Engine {
   private func giveBack(_ kept: KeptArena, keeping held: [UInt32: FoundBlock]) {
     for slot in 0..<UInt32(kept.record.slotCount) where held[slot] == nil {
       SlotRecord.clear(kept.arena.record(slot))
-      do throws(MemoryError) { try kept.arena.decommit(slot) } catch { return options.report(error.message) }
+      do throws(MemoryError) { try kept.arena.giveBack(slot) } catch { return options.report(error.message) }
     }
   }
 

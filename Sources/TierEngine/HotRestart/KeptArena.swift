@@ -62,6 +62,13 @@ struct KeptArena {
 }
 
 extension MemoryArena {
+  /// Gives the slot's pages back. A worker of an earlier life of the daemon may still read it, and has not noticed yet that
+  /// its lease is over: before the bytes go, the generation says so. The slot's next assignment has this one or a later.
+  func giveBack(_ slot: UInt32) throws(MemoryError) {
+    setGeneration(slot, generation(slot) + 1)
+    try decommit(slot)
+  }
+
   /// Of an arena whose slots are recorded.
   func record(_ slot: UInt32) -> UnsafeMutableRawPointer {
     guard let records else { preconditionFailure("the arena has records") }
