@@ -13,6 +13,9 @@ import TierCore
       device  36 MiB  48 MiB  [######..]  75.0 %  48 MiB  6 MiB     192
       disk    91 MiB   2 GiB  [........]   4.4 %  91 MiB    0 B   1,234
 
+      tenant  tier     used  guaranteed  at most                  workers     sequences  displaced
+      team    host  312 MiB     512 MiB    2 GiB  [##..........]  3 of 16  1 (2 queued)          3
+
       moved             blocks      bytes
       worker -> device   1,426  267.4 MiB
 
