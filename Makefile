@@ -28,7 +28,7 @@ SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 # What `make install` ships has the Swift runtime in it, and is built apart.
 BIN := .build/release
 
-.PHONY: help demo test bench crash stress simulate install install-files uninstall vm-test model apt swift build python lint clean
+.PHONY: help demo test bench crash gpu-check stress simulate install install-files uninstall vm-test model apt swift build python lint clean
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -60,6 +60,15 @@ crash: apt swift ## kill -9 under load, restart, read everything back: RUNS time
 simulate: apt swift ## the residency core and the spill under every fault, SEEDS runs of each; ONLY=spill for one
 	@swift build $(SWIFT_FLAGS) --product tier-simulate
 	$(BIN)/tier-simulate --first $(FIRST) --seeds $(SEEDS) $(if $(ONLY),--only $(ONLY))
+
+gpu-check: apt swift ## the device tier on this machine's GPU, beside bare copies; exits 75 where there is none
+	@for program in tierd tier-gpu-check; do
+	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
+	done
+	# What is in this directory runs on any machine with a driver: nothing else has to be there.
+	mkdir -p .build/gpu-check
+	for program in tierd tier-gpu-check; do strip -o .build/gpu-check/$$program .build/static/release/$$program; done
+	.build/gpu-check/tier-gpu-check
 
 stress: apt swift ## workers, faults and every byte verified: PROFILE=ci|soak|pressure, STRESS='--minutes 10' for more
 	@for program in tierd tier-stress; do swift build $(SWIFT_FLAGS) --product $$program; done

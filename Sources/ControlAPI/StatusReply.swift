@@ -25,12 +25,15 @@ public struct StatusReply: Codable, Sendable, Equatable {
   public var latencies: [LatencyStatus]
   /// Nil where memory pressure is not watched.
   public var pressure: PressureStatus?
+  /// Nil where the device tier is emulated, or there is none.
+  public var device: DeviceStatus?
 
   public init(
     version: String, pid: Int32, uptimeS: Double, instance: String, draining: Bool, tiers: [TierStatus],
     moves: [MoveStatus], hits: Int, misses: Int, lost: Int, retired: Int, leases: Int, sessions: Int,
     sequences: SequenceCounts,
-    spill: SpillStatus?, latencies: [LatencyStatus], pressure: PressureStatus? = nil
+    spill: SpillStatus?, latencies: [LatencyStatus], pressure: PressureStatus? = nil,
+    device: DeviceStatus? = nil
   ) {
     self.version = version
     self.pid = pid
@@ -49,6 +52,7 @@ public struct StatusReply: Codable, Sendable, Equatable {
     self.spill = spill
     self.latencies = latencies
     self.pressure = pressure
+    self.device = device
   }
 }
 

@@ -13,6 +13,7 @@ enum PrometheusText {
     if let spill = status.spill { self.spill(spill, &page) }
     latencies(status.latencies, &page)
     if let pressure = status.pressure { pressure.render(&page) }
+    if let device = status.device { device.render(&page) }
     return page.text
   }
 

@@ -7,6 +7,8 @@ public struct DaemonConfiguration: Sendable, Equatable {
     case none
     /// Host memory that copies as a device would, in threads of its own.
     case emulated
+    /// A GPU, as the driver counts those this process may see.
+    case cuda(ordinal: Int)
   }
 
   /// Holds the sockets.
@@ -19,6 +21,8 @@ public struct DaemonConfiguration: Sendable, Equatable {
   public var hostBudgetBytes: Int
   /// 0: nothing is spilled.
   public var diskBudgetBytes: Int
+  /// Where the loader finds the CUDA driver: a name, or an absolute path.
+  public var cudaLibrary: String
   /// Speed of each direction of the emulated device's link; nil: unlimited.
   public var emulatedLinkBytesPerS: Int?
   /// How long a stop may take to write what is only in memory to disk.

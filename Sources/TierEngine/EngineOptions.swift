@@ -12,6 +12,10 @@ public struct EngineOptions: Sendable {
   /// Whether there is no store without its spill. A daemon serves on without it, and tries again; a worker's own store
   /// tells whoever asked for it.
   public var needsSpill = false
+  /// The device whose memory the device tier is made of; nil: the tier is emulated, in memory of the host.
+  public var device: DeviceTier?
+  /// Told that the device does not answer any more. The store cannot go on: whoever runs it starts it anew.
+  public var deviceLost: @Sendable (DeviceError) -> Void = { _ in }
   /// Speed of the emulated device's link in each direction; nil for as fast as memory is.
   public var linkBytesPerSecond: Int?
   /// Keeps memory beyond the daemon's life; nil where nobody does.

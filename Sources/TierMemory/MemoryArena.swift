@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Slots of one size in memory of this machine, and a table with the generation of each.
 public final class MemoryArena: Sendable {
@@ -76,14 +75,10 @@ public final class MemoryArena: Sendable {
   /// Readers of an older generation notice from here on. Ordered before any write to the slot that follows.
   public func setGeneration(_ index: UInt32, _ generation: UInt64) {
     precondition(index < slotCount, "the slot is in the arena")
-    generations.base.storeBytes(of: generation, toByteOffset: Int(index) * 8, as: UInt64.self)
-    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    generations.storeGeneration(generation, at: index)
   }
 
-  public func generation(_ index: UInt32) -> UInt64 {
-    atomicMemoryFence(ordering: .acquiring)
-    return generations.base.load(fromByteOffset: Int(index) * 8, as: UInt64.self)
-  }
+  public func generation(_ index: UInt32) -> UInt64 { generations.loadGeneration(at: index) }
 
   public func decommit(_ index: UInt32) throws(MemoryError) {
     try data.decommit(offset: Int(index) * slotBytes, count: slotBytes)

@@ -68,6 +68,7 @@ public enum MemoryError: Error, Sendable, Hashable {
   case cannotMap(name: String, sizeBytes: Int, errno: Int32)
   case cannotReopen(errno: Int32)
   case cannotDecommit(errno: Int32)
+  case device(DeviceError)
 
   /// One sentence a user can act on.
   public var message: String {
@@ -79,6 +80,7 @@ public enum MemoryError: Error, Sendable, Hashable {
     case .cannotReopen(let code):
       "cannot reopen memory read-only: \(String(cString: strerror(code))); is /proc mounted?"
     case .cannotDecommit(let code): "cannot give memory back: \(String(cString: strerror(code)))"
+    case .device(let error): error.message
     }
   }
 }

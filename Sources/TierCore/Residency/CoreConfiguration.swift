@@ -7,6 +7,8 @@ public struct CoreConfiguration: Sendable {
   public var diskBytes: Int
   /// Size of one arena of memory, and so of what is registered and handed out at once.
   public var extentBytes: Int
+  /// The same of the device tier, where that is other memory.
+  public var deviceExtentBytes: Int
   /// Blocks being written to disk at once.
   public var writeDepth: Int
   /// Blocks being copied from device to host for eviction at once.
@@ -24,6 +26,7 @@ public struct CoreConfiguration: Sendable {
     self.hostBytes = hostBytes
     self.diskBytes = diskBytes
     self.extentBytes = extentBytes
+    deviceExtentBytes = extentBytes
     self.writeDepth = writeDepth
     self.demoteDepth = demoteDepth
     self.queueLimit = queueLimit

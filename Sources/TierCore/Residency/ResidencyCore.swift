@@ -72,7 +72,7 @@ public struct ResidencyCore {
   public init(_ configuration: CoreConfiguration) {
     self.configuration = configuration
     computeTier = configuration.deviceBytes > 0 ? .device : .host
-    device = Pool(tier: .device, budgetBytes: configuration.deviceBytes, extentBytes: configuration.extentBytes)
+    device = Pool(tier: .device, budgetBytes: configuration.deviceBytes, extentBytes: configuration.deviceExtentBytes)
     host = Pool(tier: .host, budgetBytes: configuration.hostBytes, extentBytes: configuration.extentBytes)
     disk = DiskState(capBytes: configuration.diskBytes)
   }

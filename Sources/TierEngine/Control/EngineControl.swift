@@ -2,6 +2,7 @@ public import ControlAPI
 import Glibc
 import Synchronization
 import TierCore
+import TierMemory
 import TierSpill
 
 /// The control plane's view of the engine.
@@ -26,7 +27,16 @@ public final class EngineControl: ControlledStore {
       sessions: sessions,
       sequences: SequenceCounts(open: core.admitted, queued: core.queued),
       spill: spill.map(spillStatus) ?? missingSpill,
-      latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() })
+      latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() },
+      device: device(core))
+  }
+
+  private func device(_ core: CoreReading) -> DeviceStatus? {
+    guard let now = engine.options.device?.backend.reading() else { return nil }
+    let budget = core.pools.first { $0.tier == .device }?.budgetBytes ?? 0
+    return DeviceStatus(
+      name: now.name, pci: now.pciAddress, numaNode: now.numaNode, budgetBytes: budget, totalBytes: now.totalBytes,
+      freeBytes: now.freeBytes)
   }
 
   private func pressure() -> PressureStatus {
