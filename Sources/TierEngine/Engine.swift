@@ -29,6 +29,7 @@ public final class Engine: Sendable {
   let options: EngineOptions
   public let startedAtMs = MonotonicClock.nowMs()
   let state: Mutex<State>
+  let hostMemory: HostMemorySystem
   let arenas: ArenaTable
   /// Nil where there is no disk tier, or it cannot be had yet (`spillFault` says why).
   public var spill: Spill? { disk.withLock { $0.spill } }
@@ -61,10 +62,9 @@ public final class Engine: Sendable {
   /// for a reason that may pass, the store serves without it, says so, and tries again.
   public init(_ options: EngineOptions) throws(SpillError) {
     self.options = options
-    arenas = ArenaTable(keeper: options.memoryKeeper)
-    let core = ResidencyCore(
-      CoreConfiguration(deviceBytes: options.deviceBytes, hostBytes: options.hostBytes, diskBytes: 0))
-    state = Mutex(State(core: core))
+    hostMemory = HostMemorySystem(options.hostMemory, report: options.report)
+    arenas = ArenaTable(keeper: options.memoryKeeper, memory: hostMemory)
+    state = Mutex(State(core: ResidencyCore(options.core)))
     adoptMemory()
     do throws(SpillError) {
       let spill = try openSpill()
@@ -201,6 +201,7 @@ public final class Engine: Sendable {
     running.up.stop()
     running.down.stop()
     running.disk?.stop()
+    arenas.stop()
     spill?.close()
   }
 
