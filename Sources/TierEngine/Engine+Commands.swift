@@ -77,7 +77,7 @@ extension Engine {
 
   private func copy(
     _ move: MoveID, _ from: SlotRef, _ to: SlotRef, _ layout: BlockLayout, isIngest: Bool,
-    _ link: any KeyPath<Movers, Copier> & Sendable, _ state: inout State
+    _ link: any KeyPath<Movers, NodeCopiers> & Sendable, _ state: inout State
   ) {
     guard let source = arenas.bytes(from)?.baseAddress, let target = arenas.bytes(to)?.baseAddress else {
       return fail(move, &state)
@@ -85,7 +85,7 @@ extension Engine {
     push(
       Copier.Job(
         move: move, from: UnsafeRawPointer(source), to: target, bytes: layout.payloadBytes, isIngest: isIngest),
-      link)
+      from: from.arena, link)
   }
 
   private func write(

@@ -35,6 +35,7 @@ public final class Engine: Sendable {
   public var spill: Spill? { disk.withLock { $0.spill } }
   let scrubber = Scrubber()
   let pressure = PressureMonitor()
+  let nodeMonitor = NodeMonitor()
   private let disk = Mutex(Disk())
   let movers = Mutex<Movers?>(nil)
   private let ticker = Mutex<EngineThread?>(nil)
@@ -52,9 +53,9 @@ public final class Engine: Sendable {
   }
 
   struct Movers {
-    let births: Copier
-    let up: Copier
-    let down: Copier
+    let births: NodeCopiers
+    let up: NodeCopiers
+    let down: NodeCopiers
     var disk: DiskMover?
   }
 
@@ -153,15 +154,22 @@ public final class Engine: Sendable {
     }
   }
 
+  private func copiers(
+    _ name: String, _ bytesPerSecond: Int?, _ finish: @escaping @Sendable ([EndedMove]) -> Void
+  ) -> NodeCopiers {
+    NodeCopiers(
+      name: name, nodes: options.hostNodes.map(\.id), system: hostMemory, bytesPerSecond: bytesPerSecond, finish: finish)
+  }
+
   private func start() {
     let finish: @Sendable ([EndedMove]) -> Void = { [self] moves in finished(moves) }
     let link = options.linkBytesPerSecond
     movers.withLock {
       $0 = Movers(
-        births: Copier(name: "births", threads: 1, bytesPerSecond: nil, finish: finish),
-        up: Copier(name: "link-up", threads: 1, bytesPerSecond: link, finish: finish),
-        down: Copier(name: "link-down", threads: 1, bytesPerSecond: link, finish: finish), disk: nil)
+        births: copiers("births", nil, finish), up: copiers("link-up", link, finish),
+        down: copiers("link-down", link, finish), disk: nil)
     }
+    nodeMonitor.start(self)
     if let sources = options.memorySources { watchMemory(sources) }
     ticker.withLock {
       $0 = EngineThread(name: "ticker") { [self] in
@@ -195,6 +203,7 @@ public final class Engine: Sendable {
       return movers
     }
     pressure.stop()
+    nodeMonitor.stop()
     scrubber.stop()
     guard let running else { return }
     running.births.stop()
@@ -238,8 +247,12 @@ public final class Engine: Sendable {
     }
   }
 
-  func push(_ job: Copier.Job, _ link: any KeyPath<Movers, Copier> & Sendable) {
-    movers.withLock { $0?[keyPath: link].push(job) }
+  /// - Parameter source: where it is copied from.
+  func push(_ job: Copier.Job, from source: ArenaID, _ link: any KeyPath<Movers, NodeCopiers> & Sendable) {
+    movers.withLock { movers in
+      guard let copiers = movers?[keyPath: link] else { return }
+      copiers.push(job, node: copiers.isDivided ? arenas.node(source) : nil)
+    }
   }
 
   func withDisk(_ body: (DiskMover) -> Void) {

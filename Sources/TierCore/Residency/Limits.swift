@@ -46,7 +46,7 @@ extension ResidencyCore {
   }
 
   /// Waiting sequences that can no longer ever run are told so.
-  private mutating func refuseImpossible() {
+  mutating func refuseImpossible() {
     for group in admissionQueue.elements.filter({ sequences[$0]?.state == .queued }) {
       guard let sequence = sequences[group], let refusal = misfit(sequence.plan) else { continue }
       closeSequence(group)

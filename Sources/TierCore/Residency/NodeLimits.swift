@@ -45,6 +45,7 @@ extension ResidencyCore {
     host.configure(parts: parts)
     enforceBudget(.host)
     settleNodes(.host)
+    refuseImpossible()
   }
 
   mutating func setShortNodes(_ nodes: Set<Int>) {

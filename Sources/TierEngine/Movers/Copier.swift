@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import TierCore
+import TierMemory
 import TierSpill
 
 /// Copies between slots on threads of its own, at the speed of the emulated link where one is set.
@@ -24,7 +25,7 @@ final class Copier: Sendable {
   private let threads: [EngineThread]
 
   init(
-    name: String, threads count: Int, bytesPerSecond: Int?,
+    name: String, threads count: Int, bytesPerSecond: Int?, cpus: [Int] = [], firstMover: Int = 0,
     finish: @escaping @Sendable ([EndedMove]) -> Void
   ) {
     let queue = queue
@@ -35,9 +36,10 @@ final class Copier: Sendable {
     threads = (0..<count).map { index in
       EngineThread(name: "\(name)-\(index)") {
         tierd_prefer_throughput()
+        NodeThreads.run(on: cpus)
         var pace = Pace(bytesPerSecond: bytesPerSecond)
         while let jobs = queue.pop(atMost: group) {
-          finish(jobs.map { Self.copy($0, &pace, mover: index) })
+          finish(jobs.map { Self.copy($0, &pace, mover: firstMover + index) })
           queue.finish(jobs.count)
         }
       }

@@ -1,18 +1,5 @@
 public import TierCore
 
-/// What the operator gives the host: so much in all, or so much of each node.
-public enum HostBudget: Sendable, Equatable {
-  case total(Int)
-  case nodes([MemoryNode])
-
-  public var bytes: Int {
-    switch self {
-    case .total(let bytes): bytes
-    case .nodes(let nodes): nodes.reduce(0) { $0 + $1.budgetBytes }
-    }
-  }
-}
-
 /// A budget that cannot be had on this machine: one line that says why and what to do.
 public struct NodeFault: Error, Sendable, Equatable {
   public let message: String
