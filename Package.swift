@@ -119,7 +119,8 @@ let package = Package(
     .executableTarget(
       name: "tier-bench",
       dependencies: [
-        "TierCore", "TierSpill", "CSpillCodec", "TierWire", "Inference", "ModelFiles", "CKernels", arguments,
+        "TierCore", "TierMemory", "TierSpill", "CLinux", "CSpillCodec", "TierWire", "Inference", "ModelFiles", "CKernels",
+        arguments,
       ],
       exclude: ["transformers_prefill.py"], swiftSettings: strict),
 
@@ -128,9 +129,9 @@ let package = Package(
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
     tests("TierTraceTests", ["TierTrace"]),
-    tests("TierMemoryTests", ["TierMemory", "TierCore"]),
+    tests("TierMemoryTests", ["TierMemory", "TierCore", "CLinux"]),
     tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
-    tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
+    tests("TierEngineTests", ["TierEngine", "TierMemory", "TierWire", "TierCore", "TierTesting", "CLinux"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests("ServiceManagerTests", ["ServiceManager", "TierTesting", "CLinux"]),
     tests(

@@ -96,6 +96,7 @@ extension ResidencyCore {
   /// - Parameter inPieces: the bytes need not be together.
   mutating func makeRoom(_ bytes: Int, on tier: Tier, inPieces: Bool = false) -> Bool {
     while !(inPieces ? self[tier].hasStagingRoom(bytes) : self[tier].hasRoom(bytes)) {
+      if giveBackLasting(tier) { continue }
       if let victim = victim(on: tier, clean: true, fartherThan: nil) {
         dropCopy(victim, on: tier)
       } else {

@@ -30,6 +30,14 @@ extension ResidencyCore {
     }
   }
 
+  /// What is worth huge pages stays when memory is short, but not when somebody needs what was promised.
+  mutating func giveBackLasting(_ tier: Tier) -> Bool {
+    var steps: [Pool.Step] = []
+    let hasGiven = self[tier].giveBackLasting(steps: &steps)
+    carryOut(steps, on: tier)
+    return hasGiven
+  }
+
   mutating func settleNodes(_ tier: Tier) {
     guard self[tier].nodes.count > 1 else { return }
     var steps: [Pool.Step] = []

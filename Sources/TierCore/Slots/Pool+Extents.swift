@@ -22,9 +22,11 @@ extension Pool {
       guard nodes[node].committedBytes > nodes[node].limitBytes else { continue }
       giveBack(from: node, steps: &steps) { $0.nodes[node].committedBytes <= $0.nodes[node].limitBytes }
     }
-    guard committedBytes > limitBytes || isShrinking else { return }
-    giveBack(from: nil, steps: &steps) { $0.committedBytes <= $0.limitBytes }
-    if isShrinking { giveBackLasting(steps: &steps) }
+    if committedBytes > limitBytes {
+      giveBack(from: nil, steps: &steps) { $0.committedBytes <= $0.limitBytes }
+    }
+    guard lastingIdleBytes > 0 else { return }
+    while isShrinking || nodes.contains(where: \.isOver), giveBackLasting(steps: &steps) {}
   }
 
   /// Free memory goes back until it is enough: single slots first, then arenas that hold nothing, and of those that are whole
@@ -145,17 +147,23 @@ extension Pool {
     return true
   }
 
-  private mutating func giveBackLasting(steps: inout [Step]) {
-    for id in arenas.ids where arenas[existing: id].commitment == .lasting && isShrinking {
-      let node = arenas[existing: id].node
-      guard arenas[existing: id].usedCount == 0, arenas[existing: id].committedBytes > 0 else { continue }
-      let bytes = arenas[existing: id].decommitAll()
-      commit(-bytes, on: node)
-      lastingIdleBytes -= bytes
-      nodes[node].lastingIdleBytes -= bytes
-      nodes[node].lastingBytes -= bytes
-      steps.append(.decommitArena(id))
-    }
+  /// Gives back one such arena that holds nothing; false where there is none.
+  mutating func giveBackLasting(steps: inout [Step]) -> Bool {
+    guard lastingIdleBytes > 0, let id = arenas.ids.first(where: { isIdleLasting($0) }) else { return false }
+    let node = arenas[existing: id].node
+    let bytes = arenas[existing: id].decommitAll()
+    commit(-bytes, on: node)
+    lastingIdleBytes -= bytes
+    nodes[node].lastingIdleBytes -= bytes
+    nodes[node].lastingBytes -= bytes
     limitBytes = max(budgetBytes, min(limitBytes, heldBytes))
+    nodes[node].settle()
+    steps.append(.decommitArena(id))
+    return true
+  }
+
+  private func isIdleLasting(_ id: ArenaID) -> Bool {
+    let arena = arenas[existing: id]
+    return arena.commitment == .lasting && arena.usedCount == 0 && arena.committedBytes > 0
   }
 }

@@ -36,6 +36,9 @@ public final class HostMemory: Sendable {
   /// How it is kept in memory now.
   public var use: HostMemoryUse { state.withLock { $0.use } }
 
+  /// All of it is in memory, as it was last asked for.
+  public var isPinned: Bool { state.withLock { $0.isPinned } }
+
   /// Says that all of it is to be in memory: `pin` works for as long as that holds.
   public func wantPinned() { isWanted.store(true, ordering: .releasing) }
 

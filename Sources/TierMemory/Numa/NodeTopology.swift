@@ -47,7 +47,7 @@ public struct NodeTopology: Sendable {
       let path = "\(directory)/node\(id)"
       return Node(
         id: id, cpus: SystemText.read(path + "/cpulist").map(SystemText.numbers) ?? [],
-        memoryBytes: memory(of: id, sources)?.totalBytes ?? 0, isAllowed: allowed?.contains(id) ?? true)
+        memoryBytes: memory(of: id, sources, isOnly: ids.count == 1)?.totalBytes ?? 0, isAllowed: allowed?.contains(id) ?? true)
     }
     var rows: [Int: [Int: Int]] = [:]
     for id in ids {
@@ -90,9 +90,23 @@ public struct NodeTopology: Sendable {
   }
 
   /// What a node has of memory, and what could be had there now without pushing anything else out.
-  public func memory(of node: Int) -> (totalBytes: Int, availableBytes: Int)? { Self.memory(of: node, sources) }
+  public func memory(of node: Int) -> (totalBytes: Int, availableBytes: Int)? {
+    Self.memory(of: node, sources, isOnly: nodes.count == 1)
+  }
 
-  private static func memory(of node: Int, _ sources: NodeSources) -> (totalBytes: Int, availableBytes: Int)? {
+  /// - Parameter isOnly: it is all there is, and what the machine says as a whole is the better word: a node's own counts leave
+  ///   out what some hypervisors add later.
+  private static func memory(
+    of node: Int, _ sources: NodeSources, isOnly: Bool
+  ) -> (totalBytes: Int, availableBytes: Int)? {
+    if isOnly {
+      func kibibytes(_ key: String) -> Int? {
+        SystemText.line(key, of: sources.procDirectory + "/meminfo")?.split(separator: " ").first.flatMap { Int($0) }
+      }
+      if let total = kibibytes("MemTotal:"), let available = kibibytes("MemAvailable:") {
+        return (total << 10, available << 10)
+      }
+    }
     guard let text = SystemText.read("\(sources.sysDirectory)/devices/system/node/node\(node)/meminfo") else {
       return nil
     }
