@@ -131,7 +131,7 @@ let package = Package(
     tests("TierTraceTests", ["TierTrace"]),
     tests("TierMemoryTests", ["TierMemory", "TierCore", "CLinux"]),
     tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
-    tests("TierEngineTests", ["TierEngine", "TierMemory", "TierWire", "TierCore", "TierTesting", "CLinux"]),
+    tests("TierEngineTests", ["TierEngine", "TierMemory", "TierWire", "TierCore", "TierTesting", "ControlAPI", "CLinux"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests("ServiceManagerTests", ["ServiceManager", "TierTesting", "CLinux"]),
     tests(

@@ -21,6 +21,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 PAGE = 4096
 MIB = 1 << 20
 SYS_MBIND, SYS_MOVE_PAGES = 237, 279
+STAGING = 8
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUNTIME, STATE = "/run/numa-test", "/var/tmp/numa-test"
 SIZES = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) .*/memfd:tierd-(host|staging)-(\d+)")
@@ -213,7 +214,8 @@ def check_placement(nodes, with_cpus):
     sums = daemon.check_pages()
     (_, _), (_, second) = distances(near)[:2]
     others = {node for node in range(nodes) if node not in (near, second)}
-    check(sums[near] > (budget - 2) * MIB, f"node {near} is not full: {text(sums)}")
+    # While it stored, the worker's staging had its part of the node.
+    check(sums[near] >= (budget - STAGING) * MIB, f"node {near} is not full: {text(sums)}")
     check(sums.get(second, 0) >= 14 * MIB, f"node {second} is the nearest other: {text(sums)}")
     check(all(sums.get(node, 0) == 0 for node in others), f"farther nodes have been used: {text(sums)}")
     passed("overflow", f"54 MiB with {budget} on each node: {text(sums)}; {second} is the nearest to {near}")
@@ -257,10 +259,10 @@ def check_defaults(nodes, cpuless):
     check(set(pools) == set(range(nodes - cpuless)), f"a budget is shared out over the nodes with processors: {pools}")
     check(sum(pools.values()) == 96 * MIB, f"not rounded: {pools}")
     near = nodes - cpuless - 1
-    store(near, 0, 80)
+    store(near, 0, 60)
     sums = daemon.check_pages()
     check(all(sums.get(node, 0) == 0 for node in range(nodes - cpuless, nodes)), f"a node without CPU: {text(sums)}")
-    passed("default", f"96 MiB, 80 stored: {text(sums)}" + (", nothing on nodes without CPU" if cpuless else ""))
+    passed("default", f"96 MiB, 60 stored: {text(sums)}" + (", nothing on nodes without CPU" if cpuless else ""))
     # Threads that copy are on the node they copy from.
     threads = {}
     for thread in os.listdir(f"/proc/{daemon.process.pid}/task"):
