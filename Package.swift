@@ -119,7 +119,8 @@ let package = Package(
     .executableTarget(
       name: "tier-bench",
       dependencies: [
-        "TierCore", "TierMemory", "TierSpill", "CLinux", "CSpillCodec", "TierWire", "Inference", "ModelFiles", "CKernels",
+        "TierCore", "TierMemory", "TierSpill", "CLinux", "CSpillCodec", "TierWire", "Inference", "ModelFiles",
+        "CKernels",
         arguments,
       ],
       exclude: ["transformers_prefill.py"], swiftSettings: strict),
@@ -131,7 +132,8 @@ let package = Package(
     tests("TierTraceTests", ["TierTrace"]),
     tests("TierMemoryTests", ["TierMemory", "TierCore", "CLinux"]),
     tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
-    tests("TierEngineTests", ["TierEngine", "TierMemory", "TierWire", "TierCore", "TierTesting", "ControlAPI", "CLinux"]),
+    tests(
+      "TierEngineTests", ["TierEngine", "TierMemory", "TierWire", "TierCore", "TierTesting", "ControlAPI", "CLinux"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests("ServiceManagerTests", ["ServiceManager", "TierTesting", "CLinux"]),
     tests(

@@ -82,7 +82,8 @@ final class ArenaTable: Sendable {
       shares: shares.map { ($0.node, $0.bytes) })
     entries.withLock {
       $0[id] = Entry(
-        tier: .host, role: .staging, slotBytes: slotBytes, slotCount: slotCount, data: host.file, arena: nil, host: host)
+        tier: .host, role: .staging, slotBytes: slotBytes, slotCount: slotCount, data: host.file, arena: nil, host: host
+      )
     }
     if memory.registers { pinner.pin(host) }
   }

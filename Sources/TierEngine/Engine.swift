@@ -158,7 +158,8 @@ public final class Engine: Sendable {
     _ name: String, _ bytesPerSecond: Int?, _ finish: @escaping @Sendable ([EndedMove]) -> Void
   ) -> NodeCopiers {
     NodeCopiers(
-      name: name, nodes: options.hostNodes.map(\.id), system: hostMemory, bytesPerSecond: bytesPerSecond, finish: finish)
+      name: name, nodes: options.hostNodes.map(\.id), system: hostMemory, bytesPerSecond: bytesPerSecond, finish: finish
+    )
   }
 
   private func start() {

@@ -18,7 +18,8 @@ struct HostPlan {
     } catch {
       guard !configuration.isHostBudgetGiven else { throw .configuration("host_budget: \(error.message)") }
       let half = topology.withMemory.reduce(0) { $0 + $1.memoryBytes } / 2
-      logger.notice("host_budget: \(error.message); it has half of it", metadata: ["host_budget": "\(ByteCount.text(half))"])
+      logger.notice(
+        "host_budget: \(error.message); it has half of it", metadata: ["host_budget": "\(ByteCount.text(half))"])
       pools = (try? topology.pools(.total(half))) ?? []
     }
     bytes = pools.isEmpty ? configuration.hostBudgetBytes : pools.reduce(0) { $0 + $1.budgetBytes }

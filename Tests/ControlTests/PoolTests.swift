@@ -1,6 +1,6 @@
 import ControlAPI
-import TierCore
 import Testing
+import TierCore
 
 @testable import ControlServer
 @testable import DaemonConfig

@@ -168,6 +168,10 @@ def store(node, first, blocks):
 
 def hog(node, leave):
     """Takes the node's memory until only so much is free; gone when it is closed."""
+    # Pages of files could be had, and are not what is to be short.
+    os.sync()
+    with open("/proc/sys/vm/drop_caches", "w") as caches:
+        caches.write("3")
     size = free(node) - leave
     memory = mmap.mmap(-1, size)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))

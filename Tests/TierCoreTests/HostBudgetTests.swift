@@ -10,7 +10,9 @@ import Testing
         == .nodes([MemoryNode(id: 0, budgetBytes: 4 << 30), MemoryNode(id: 1, budgetBytes: 512 << 20)]))
   }
 
-  @Test(arguments: ["", "node0", "node0=", "node0=4GiB,", "node0=1M,node0=1M", "0=4G", "node-1=4G", "node0=4G=5G", "nodeX=1G"])
+  @Test(arguments: [
+    "", "node0", "node0=", "node0=4GiB,", "node0=1M,node0=1M", "0=4G", "node-1=4G", "node0=4G=5G", "nodeX=1G",
+  ])
   func whatIsNeitherIsNone(_ text: String) { #expect(HostBudget.parse(text) == nil) }
 
   @Test func aNodeIsShortBelowItsReserveAndNoMoreAtTwice() {

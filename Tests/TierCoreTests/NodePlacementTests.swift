@@ -25,7 +25,9 @@ import Testing
     }
 
     /// The number of the node a slot came to be on.
-    mutating func take(near node: Int? = nil, isKept: Bool = true, tenant: UInt32 = 0, slots: Int = 1) -> (Int, SlotRef)? {
+    mutating func take(near node: Int? = nil, isKept: Bool = true, tenant: UInt32 = 0, slots: Int = 1) -> (
+      Int, SlotRef
+    )? {
       guard
         let got = pool.allocate(
           tenant: TenantID(tenant), slotBytes: slots * slot, near: pool.orders.place(of: node), isKept: isKept,

@@ -81,9 +81,15 @@ private final class FakeNodes {
 
   @Test(arguments: [
     (HostBudget.total(7 << 30), "the machine has 6 GiB of memory, and the host tier was given 7 GiB: give it less"),
-    (.nodes([MemoryNode(id: 0, budgetBytes: 5 << 30)]), "NUMA node 0 has 4 GiB of memory, and was given 5 GiB: give it less"),
+    (
+      .nodes([MemoryNode(id: 0, budgetBytes: 5 << 30)]),
+      "NUMA node 0 has 4 GiB of memory, and was given 5 GiB: give it less"
+    ),
     (.nodes([MemoryNode(id: 3, budgetBytes: 1)]), "there is no NUMA node 3: with memory there are node0, node1, node2"),
-    (.nodes([MemoryNode(id: 4, budgetBytes: 1)]), "NUMA node 4 has no memory: with memory there are node0, node1, node2"),
+    (
+      .nodes([MemoryNode(id: 4, budgetBytes: 1)]),
+      "NUMA node 4 has no memory: with memory there are node0, node1, node2"
+    ),
     (
       .nodes([MemoryNode(id: 5, budgetBytes: 1)]),
       "this process may have no memory of NUMA node 5 (cpuset, AllowedMemoryNodes=)"

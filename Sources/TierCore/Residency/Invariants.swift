@@ -3,7 +3,8 @@
 extension ResidencyCore {
   /// Nil, or a sentence about the first invariant found broken.
   public func brokenInvariant() -> String? {
-    brokenSlots() ?? brokenNodes() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging() ?? brokenDisk()
+    brokenSlots() ?? brokenNodes() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging()
+      ?? brokenDisk()
   }
 
   private func brokenSlots() -> String? {
@@ -46,13 +47,16 @@ extension ResidencyCore {
   private func brokenNodes() -> String? {
     for tier in [Tier.device, .host] {
       let pool = self[tier]
-      var (used, committed, idle) = (Array(repeating: 0, count: pool.nodes.count), Array(repeating: 0, count: pool.nodes.count), 0)
+      var (used, committed, idle) = (
+        Array(repeating: 0, count: pool.nodes.count), Array(repeating: 0, count: pool.nodes.count), 0
+      )
       for arena in pool.arenas.values {
         used[arena.node] += arena.usedCount * arena.slotBytes
         committed[arena.node] += arena.committedBytes
         if arena.commitment == .lasting { idle += arena.freeBytes }
         if arena.commitment != .bySlot, arena.committedBytes != arena.bytes, arena.committedBytes > 0 {
-          return "arena \(arena.id.rawValue) is whole, and \(arena.committedBytes) of its \(arena.bytes) bytes are there"
+          return
+            "arena \(arena.id.rawValue) is whole, and \(arena.committedBytes) of its \(arena.bytes) bytes are there"
         }
       }
       let stagings = sequences.values.compactMap(\.staging) + closingStaging.values

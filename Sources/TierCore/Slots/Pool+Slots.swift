@@ -145,7 +145,9 @@ extension Pool {
 
   /// Staging arenas are committed as a whole, outside the slot classes; in pieces where no node has room for all of one.
   /// Answers the pieces, near ones first; nil where there is no room.
-  mutating func takeStaging(_ bytes: Int, near: Int = NodeOrders.unknown, steps: inout [Step]) -> [(node: Int, bytes: Int)]? {
+  mutating func takeStaging(_ bytes: Int, near: Int = NodeOrders.unknown, steps: inout [Step]) -> [(
+    node: Int, bytes: Int
+  )]? {
     guard hasStagingRoom(bytes) else { return nil }
     let pieces = nodes.count == 1 ? [(node: 0, bytes: bytes)] : stagingPieces(bytes, near)
     for piece in pieces {

@@ -46,7 +46,8 @@ extension EngineControl {
       }
       if let there = engine.options.hostMemory.topology[budget.node]?.memoryBytes, budget.budgetBytes > there {
         throw .conflict(
-          "node\(budget.node) has \(ByteCount.text(there)) of memory, and \(ByteCount.text(budget.budgetBytes)) were asked of it")
+          "node\(budget.node) has \(ByteCount.text(there)) of memory, and \(ByteCount.text(budget.budgetBytes)) were asked of it"
+        )
       }
     }
     let all = nodes.map { node in

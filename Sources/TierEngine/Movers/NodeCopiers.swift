@@ -21,7 +21,8 @@ final class NodeCopiers: Sendable {
     self.nodes = nodes
     copiers = nodes.enumerated().map { place, node in
       Copier(
-        name: "\(name)-n\(node)", threads: 1, bytesPerSecond: nil, cpus: system.cpus(near: node), firstMover: place % 64,
+        name: "\(name)-n\(node)", threads: 1, bytesPerSecond: nil, cpus: system.cpus(near: node),
+        firstMover: place % 64,
         finish: finish)
     }
   }

@@ -57,19 +57,16 @@ public final class HostMemory: Sendable {
     let cpus = system.cpus(near: node)
     let threads = max(1, min(system.threadsPerNode, cpus.isEmpty ? 1 : cpus.count, file.sizeBytes / Self.stepBytes))
     let steps = (file.sizeBytes + Self.stepBytes - 1) / Self.stepBytes
-    let next = Atomic<Int>(0)
-    let failure = Atomic<Int32>(0)
-    withoutActuallyEscaping({ @Sendable (_: Int) in
-      while self.isWanted.load(ordering: .acquiring), failure.load(ordering: .relaxed) == 0 {
-        let step = next.add(1, ordering: .relaxed).oldValue
-        guard step < steps else { return }
+    let progress = PopulateProgress()
+    NodeThreads.concurrently(threads, on: cpus) { [self] _ in
+      while isWanted.load(ordering: .acquiring), let step = progress.next(of: steps) {
         let offset = step * Self.stepBytes
-        if tierd_populate(self.file.base + offset, min(Self.stepBytes, self.file.sizeBytes - offset)) != 0 {
-          failure.store(errno, ordering: .relaxed)
+        if tierd_populate(file.base + offset, min(Self.stepBytes, file.sizeBytes - offset)) != 0 {
+          progress.fail(errno)
         }
       }
-    }) { NodeThreads.concurrently(threads, on: cpus, $0) }
-    let code = failure.load(ordering: .relaxed)
+    }
+    let code = progress.failure
     if code != 0 { system.note(.cannotPopulate(node: node, errno: code)) }
     return code == 0 && isWanted.load(ordering: .acquiring)
   }
@@ -107,6 +104,23 @@ public final class HostMemory: Sendable {
     precondition(isFree, "memory is unregistered before it is given back")
     try file.decommit(offset: offset, count: count)
   }
+}
+
+/// Which steps are done, and what went wrong, shared by the threads that do them.
+private final class PopulateProgress: Sendable {
+  private let taken = Atomic<Int>(0)
+  private let code = Atomic<Int32>(0)
+
+  var failure: Int32 { code.load(ordering: .relaxed) }
+
+  /// Nil once there are no more, or one has failed.
+  func next(of steps: Int) -> Int? {
+    guard failure == 0 else { return nil }
+    let step = taken.add(1, ordering: .relaxed).oldValue
+    return step < steps ? step : nil
+  }
+
+  func fail(_ errno: Int32) { code.store(errno, ordering: .relaxed) }
 }
 
 /// How a file is kept in memory.

@@ -138,8 +138,10 @@ public final class HostMemorySystem: Sendable {
 
   /// Whether the system has pages of that kind at all: reserved ones, or such as come in by themselves for shared memory.
   public static func hasHugePages(_ sources: NodeSources = NodeSources()) -> Bool {
-    let reserved = SystemText.read(
-      sources.sysDirectory + "/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages").flatMap { Int($0) } ?? 0
+    let reserved =
+      SystemText.read(
+        sources.sysDirectory + "/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+      ).flatMap { Int($0) } ?? 0
     let shared = SystemText.read(sources.sysDirectory + "/kernel/mm/transparent_hugepage/shmem_enabled") ?? ""
     return reserved > 0 || ["[always]", "[advise]", "[within_size]", "[force]"].contains { shared.contains($0) }
   }

@@ -47,7 +47,8 @@ public struct NodeTopology: Sendable {
       let path = "\(directory)/node\(id)"
       return Node(
         id: id, cpus: SystemText.read(path + "/cpulist").map(SystemText.numbers) ?? [],
-        memoryBytes: memory(of: id, sources, isOnly: ids.count == 1)?.totalBytes ?? 0, isAllowed: allowed?.contains(id) ?? true)
+        memoryBytes: memory(of: id, sources, isOnly: ids.count == 1)?.totalBytes ?? 0,
+        isAllowed: allowed?.contains(id) ?? true)
     }
     var rows: [Int: [Int: Int]] = [:]
     for id in ids {

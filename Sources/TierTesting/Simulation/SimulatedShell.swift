@@ -18,7 +18,8 @@ struct SimulatedShell {
   private(set) var pending: [PendingMove] = []
   private(set) var openStagings: Set<ArenaID> = []
   /// Arenas of memory, and what their slots are said to hold: this outlives the daemon.
-  private(set) var arenas: [ArenaID: (tier: Tier, tenant: TenantID, slotBytes: Int, slotCount: Int, place: ArenaPlace)] = [:]
+  private(set) var arenas:
+    [ArenaID: (tier: Tier, tenant: TenantID, slotBytes: Int, slotCount: Int, place: ArenaPlace)] = [:]
   /// Of those, the ones that are in memory as a whole.
   private(set) var pinned: Set<ArenaID> = []
   private(set) var published: [SlotRef: FoundBlock] = [:]

@@ -56,9 +56,10 @@ public struct Simulation {
       configuration.hostNodes = parts.enumerated().map { MemoryNode(id: $0 + 1, budgetBytes: $1) }
       let ids = 0...scenario.hostNodes
       configuration.nodeDistances = NodeDistances(
-        Dictionary(uniqueKeysWithValues: ids.map { a in
-          (a, Dictionary(uniqueKeysWithValues: ids.map { b in (b, 10 + 5 * abs(a - b)) }))
-        }))
+        Dictionary(
+          uniqueKeysWithValues: ids.map { a in
+            (a, Dictionary(uniqueKeysWithValues: ids.map { b in (b, 10 + 5 * abs(a - b)) }))
+          }))
       if scenario.seed % 2 == 0 { configuration.deviceNode = Int(scenario.seed / 2) % (scenario.hostNodes + 1) }
     }
     return ResidencyCore(configuration)

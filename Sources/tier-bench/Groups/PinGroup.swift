@@ -14,7 +14,8 @@ struct PinGroup: BenchmarkGroup {
   func run(_ bench: Bench) throws -> [Figure] {
     let free = NodeTopology.read().withMemory.first.flatMap { NodeTopology.read().memory(of: $0.id)?.availableBytes }
     guard (free ?? .max) > Self.bytes + (1 << 30) else {
-      throw BenchFault.failed("\(Self.bytes >> 30) GiB are pinned, and less than 1 GiB more are free: stop what takes it")
+      throw BenchFault.failed(
+        "\(Self.bytes >> 30) GiB are pinned, and less than 1 GiB more are free: stop what takes it")
     }
     var (ours, bare) = ([Double](), [Double]())
     for round in 1...Self.rounds {
