@@ -28,7 +28,7 @@ SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 # What `make install` ships has the Swift runtime in it, and is built apart.
 BIN := .build/release
 
-.PHONY: help demo test bench crash gpu-check stress simulate install install-files uninstall vm-test model apt swift build python lint clean
+.PHONY: help demo test bench crash gpu-check stress simulate install install-files uninstall vm-test numa-test model apt swift build python lint clean
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -94,6 +94,12 @@ vm-test: apt swift model ## the service in a virtual machine with systemd: VM=di
 	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
 	done
 	VM="$(VM)" MODEL=$(MODEL) systemd/vm-test
+
+numa-test: apt swift ## where the pools' pages are, in virtual machines with 2 and 4 NUMA nodes: VM=directory as above
+	@[ -n "$(VM)" ] || { echo "make numa-test VM=DIRECTORY: where build-image and run-in-vm are (docs/testing.md)" >&2; exit 64; }
+	$(MAKE) --no-print-directory apt PACKAGES="$(VM_PACKAGES)"
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product tierd
+	VM="$(VM)" Tests/NumaMachine/numa-test
 
 build: apt swift
 	@swift build $(SWIFT_FLAGS)

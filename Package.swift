@@ -135,7 +135,9 @@ let package = Package(
     .executableTarget(
       name: "tier-bench",
       dependencies: [
-        "TierCore", "TierSpill", "CSpillCodec", "TierWire", "Inference", "ModelFiles", "CKernels", arguments,
+        "TierCore", "TierMemory", "TierSpill", "CLinux", "CSpillCodec", "TierWire", "Inference", "ModelFiles",
+        "CKernels",
+        arguments,
       ],
       exclude: ["transformers_prefill.py"], swiftSettings: strict),
 
@@ -144,9 +146,10 @@ let package = Package(
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
     tests("TierTraceTests", ["TierTrace"]),
-    tests("TierMemoryTests", ["TierMemory", "TierCore"]),
+    tests("TierMemoryTests", ["TierMemory", "TierCore", "CLinux"]),
     tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
-    tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
+    tests(
+      "TierEngineTests", ["TierEngine", "TierMemory", "TierWire", "TierCore", "TierTesting", "ControlAPI", "CLinux"]),
     // The fake driver is a dependency so that it is there to be opened.
     tests("CUDADriverTests", ["CUDADriver", "FakeCUDADriver", "TierMemory", "TierEngine", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),

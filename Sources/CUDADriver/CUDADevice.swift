@@ -39,7 +39,7 @@ public final class CUDADevice: DeviceBackend {
     name = try functions.name(of: handle)
     uuid = try functions.uuid(of: handle)
     pciAddress = try functions.pciAddress(of: handle)
-    numaNode = PCIDevice.numaNode(of: pciAddress)
+    numaNode = NodeTopology.read().node(ofDevice: pciAddress)
     totalBytes = try functions.totalBytes(of: handle)
     for (attribute, what) in [
       (CU_ATTRIBUTE_VIRTUAL_MEMORY, "virtual memory management"),
@@ -92,12 +92,15 @@ public final class CUDADevice: DeviceBackend {
     try CUDAMemory(self, sizeBytes: sizeBytes)
   }
 
-  public func register(_ base: UnsafeMutableRawPointer, bytes: Int) throws(DeviceError) {
-    try enter()
-    try functions.check(functions.registerHost(base, bytes, UInt32(CU_REGISTER_PORTABLE)), "cuMemHostRegister")
+  public func register(_ base: UnsafeMutableRawPointer, bytes: Int) throws(HostRegistrarFault) {
+    do throws(DeviceError) {
+      try enter()
+      try functions.check(functions.registerHost(base, bytes, UInt32(CU_REGISTER_PORTABLE)), "cuMemHostRegister")
+    } catch { throw HostRegistrarFault(error.message) }
   }
 
-  public func unregister(_ base: UnsafeMutableRawPointer) {
+  public func unregister(_ base: UnsafeMutableRawPointer, bytes: Int) {
+    // What fails here, fails because the device is gone, and with it the registration.
     try? enter()
     _ = functions.unregisterHost(base)
   }

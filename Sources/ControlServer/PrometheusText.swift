@@ -9,6 +9,7 @@ enum PrometheusText {
     var page = MetricsPage()
     daemon(status, &page)
     tiers(status, &page)
+    PoolMetrics.render(status.pools, &page)
     traffic(status, &page)
     if let spill = status.spill { self.spill(spill, &page) }
     latencies(status.latencies, &page)

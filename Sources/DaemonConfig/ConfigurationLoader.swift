@@ -27,7 +27,7 @@ public struct ConfigurationLoader: Sendable {
       stateDirectory: try reader.directory(.stateDirectory),
       device: device,
       deviceBudgetBytes: device == .none ? 0 : try reader.budget(.deviceBudget, least: SettingReader.leastMemoryBytes),
-      hostBudgetBytes: try reader.budget(.hostBudget, least: SettingReader.leastMemoryBytes),
+      hostBudget: try reader.hostBudget(), isHostBudgetGiven: layers[.hostBudget]?.origin != .builtIn,
       diskBudgetBytes: try reader.diskBudget(),
       cudaLibrary: try reader.cudaLibrary(),
       emulatedLinkBytesPerS: try reader.linkSpeed(),

@@ -1,4 +1,5 @@
 import ControlAPI
+public import TierCore
 
 /// What `tierd` runs with, checked.
 public struct DaemonConfiguration: Sendable, Equatable {
@@ -18,7 +19,9 @@ public struct DaemonConfiguration: Sendable, Equatable {
   public var device: Device
   /// 0 where there is no device.
   public var deviceBudgetBytes: Int
-  public var hostBudgetBytes: Int
+  public var hostBudget: HostBudget
+  /// Somebody said so: a budget that cannot be had is refused, where a default would be made smaller.
+  public var isHostBudgetGiven: Bool
   /// 0: nothing is spilled.
   public var diskBudgetBytes: Int
   /// Where the loader finds the CUDA driver: a name, or an absolute path.
@@ -30,6 +33,7 @@ public struct DaemonConfiguration: Sendable, Equatable {
   /// A name swift-log knows: `trace`, `debug`, `info`, `notice`, `warning`, `error`, `critical`.
   public var logLevel: String
 
+  public var hostBudgetBytes: Int { hostBudget.bytes }
   public var workerSocketPath: String { runtimeDirectory + "/" + RuntimePaths.workerSocketName }
   public var controlSocketPath: String { runtimeDirectory + "/" + RuntimePaths.controlSocketName }
   public var spillDirectory: String { stateDirectory + "/spill" }

@@ -68,6 +68,25 @@ struct SettingReader {
     return bytes
   }
 
+  /// In all, or of each node.
+  func hostBudget() throws(ConfigurationFault) -> HostBudget {
+    let text = try text(.hostBudget)
+    guard text.contains("=") else {
+      return .total(try budget(.hostBudget, least: Self.leastMemoryBytes))
+    }
+    guard let budget = HostBudget.parse(text), case .nodes(let nodes) = budget else {
+      throw fault(
+        .hostBudget, "'\(text.prefix(128))' is no budget by node: write it like node0=4GiB,node1=4GiB, each node once")
+    }
+    for node in nodes where node.budgetBytes < Self.leastMemoryBytes || node.budgetBytes > Self.mostBytes {
+      throw fault(
+        .hostBudget,
+        "\(ByteCount.text(node.budgetBytes)) of node\(node.id): \(ByteCount.text(Self.leastMemoryBytes)) is the least, "
+          + "\(ByteCount.text(Self.mostBytes)) the most; leave out a node that is to be left alone")
+    }
+    return budget
+  }
+
   /// 0 is a budget: nothing is spilled.
   func diskBudget() throws(ConfigurationFault) -> Int {
     let bytes = try size(.diskBudget, try text(.diskBudget))

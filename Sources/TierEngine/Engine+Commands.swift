@@ -34,16 +34,21 @@ extension Engine {
 
   private func carryOut(_ command: Command, _ state: inout State) {
     switch command {
-    case .openArena(let id, let tier, let tenant, let slotBytes, let slotCount):
+    case .openArena(let id, let tier, let tenant, let slotBytes, let slotCount, let place):
       reporting { () throws(MemoryError) in
-        try arenas.open(id, tier, tenant, slotBytes: slotBytes, slotCount: slotCount)
+        try arenas.open(id, tier, tenant, slotBytes: slotBytes, slotCount: slotCount, place)
       }
-    case .openStaging(let id, _, let slotBytes, let slotCount):
-      reporting { () throws(MemoryError) in try arenas.openStaging(id, slotBytes: slotBytes, slotCount: slotCount) }
+    case .openStaging(let id, _, let slotBytes, let slotCount, let shares):
+      reporting { () throws(MemoryError) in
+        try arenas.openStaging(id, slotBytes: slotBytes, slotCount: slotCount, shares)
+      }
     case .closeStaging(let id): arenas.close(id)
     case .announce(let id, let session): state.outboxes[session]?.announce(arenas.announcements(id))
     case .assign(let slot, let generation): arenas.setGeneration(slot, generation)
-    case .decommit(let slot): reporting { () throws(MemoryError) in try arenas.arena(slot.arena)?.decommit(slot.index) }
+    case .decommit(let slot): reporting { () throws(MemoryError) in try arenas.decommit(slot) }
+    case .pin(let id): arenas.pin(id)
+    case .unpin(let id): arenas.unpin(id)
+    case .decommitArena(let id): reporting { () throws(MemoryError) in try arenas.decommit(id) }
     case .publish(let slot, let generation, let key, let layout, let checksum):
       arenas.publish(
         slot, SlotRecord(generation: generation, block: FoundBlock(key: key, layout: layout, checksum: checksum)))
@@ -75,7 +80,7 @@ extension Engine {
     movers.withLock { movers in
       guard let movers else { return }
       let mover = isIngest ? movers.births(toDevice: goesToDevice) : goesToDevice ? movers.up : movers.down
-      mover.push(job)
+      mover.push(job, node: mover.isDivided ? arenas.node(from.arena) : nil)
     }
   }
 

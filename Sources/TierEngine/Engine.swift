@@ -29,11 +29,13 @@ public final class Engine: Sendable {
   let options: EngineOptions
   public let startedAtMs = MonotonicClock.nowMs()
   let state: Mutex<State>
+  let hostMemory: HostMemorySystem
   let arenas: ArenaTable
   /// Nil where there is no disk tier, or it cannot be had yet (`spillFault` says why).
   public var spill: Spill? { disk.withLock { $0.spill } }
   let scrubber = Scrubber()
   let pressure = PressureMonitor()
+  let nodeMonitor = NodeMonitor()
   private let disk = Mutex(Disk())
   let movers = Mutex<Movers?>(nil)
   private let ticker = Mutex<EngineThread?>(nil)
@@ -66,13 +68,9 @@ public final class Engine: Sendable {
   /// for a reason that may pass, the store serves without it, says so, and tries again.
   public init(_ options: EngineOptions) throws(SpillError) {
     self.options = options
-    arenas = ArenaTable(keeper: options.memoryKeeper, device: options.device?.backend)
-    var configuration = CoreConfiguration(
-      deviceBytes: options.deviceBytes, hostBytes: options.hostBytes, diskBytes: 0)
-    if let device = options.device {
-      configuration.deviceExtentBytes = device.extentBytes(ofBudget: options.deviceBytes)
-    }
-    state = Mutex(State(core: ResidencyCore(configuration)))
+    hostMemory = HostMemorySystem(options.hostMemory, report: options.report)
+    arenas = ArenaTable(keeper: options.memoryKeeper, memory: hostMemory, device: options.device?.backend)
+    state = Mutex(State(core: ResidencyCore(options.core)))
     adoptMemory()
     do throws(SpillError) {
       let spill = try openSpill()
@@ -163,26 +161,30 @@ public final class Engine: Sendable {
 
   private func makeMovers() -> Movers {
     let finish: @Sendable ([EndedMove]) -> Void = { [self] moves in finished(moves) }
-    let births = Copier(name: "births", threads: 1, bytesPerSecond: nil, finish: finish)
+    func copiers(_ name: String, _ bytesPerSecond: Int?) -> NodeCopiers {
+      NodeCopiers(
+        name: name, nodes: options.hostNodes.map(\.id), system: hostMemory, bytesPerSecond: bytesPerSecond,
+        finish: finish)
+    }
     guard let device = options.device else {
       let link = options.linkBytesPerSecond
       return Movers(
-        births: births, deviceBirths: nil,
-        up: Copier(name: "link-up", threads: 1, bytesPerSecond: link, finish: finish),
-        down: Copier(name: "link-down", threads: 1, bytesPerSecond: link, finish: finish))
+        births: copiers("births", nil), deviceBirths: nil, up: copiers("link-up", link),
+        down: copiers("link-down", link))
     }
     func mover(_ name: String, _ queue: any CopyQueue) -> DeviceMover {
       DeviceMover(
-        name: name, device: device.backend, queue: queue, report: options.report, lost: options.deviceLost,
-        finish: finish)
+        name: name, device: device.backend, queue: queue, cpus: hostMemory.cpus(near: options.deviceNode),
+        report: options.report, lost: options.deviceLost, finish: finish)
     }
     return Movers(
-      births: births, deviceBirths: mover("births-device", device.births), up: mover("link-up", device.up),
-      down: mover("link-down", device.down))
+      births: copiers("births", nil), deviceBirths: mover("births-device", device.births),
+      up: mover("link-up", device.up), down: mover("link-down", device.down))
   }
 
   private func start() {
     movers.withLock { $0 = makeMovers() }
+    nodeMonitor.start(self)
     if let sources = options.memorySources { watchMemory(sources) }
     ticker.withLock {
       $0 = EngineThread(name: "ticker") { [self] in
@@ -216,10 +218,12 @@ public final class Engine: Sendable {
       return movers
     }
     pressure.stop()
+    nodeMonitor.stop()
     scrubber.stop()
     guard let running else { return }
     for link in running.links { link.stop() }
     running.disk?.stop()
+    arenas.stop()
     spill?.close()
   }
 

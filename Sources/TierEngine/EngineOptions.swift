@@ -1,3 +1,4 @@
+public import TierCore
 public import TierMemory
 
 /// What a store is opened with.
@@ -5,6 +6,12 @@ public struct EngineOptions: Sendable {
   /// 0: no device; the host is the compute tier.
   public var deviceBytes: Int
   public var hostBytes: Int
+  /// The host's pools, whose budgets add up to `hostBytes`; none where its memory may be anywhere.
+  public var hostNodes: [MemoryNode] = []
+  /// How host memory is had: where nodes are, whether it is locked, in which pages, what it is registered with.
+  public var hostMemory = HostMemorySystem.Options()
+  /// The node the device is on; nil where that is not known.
+  public var deviceNode: Int?
   /// 0: no spill.
   public var diskBytes: Int
   /// Where the spill's files are; needed where `diskBytes` is not 0.
@@ -39,5 +46,23 @@ public struct EngineOptions: Sendable {
     self.spillDirectory = spillDirectory
     self.linkBytesPerSecond = linkBytesPerSecond
     self.report = report
+  }
+}
+
+extension EngineOptions {
+  /// What the core is built with. The disk comes later, once its directory is open.
+  var core: CoreConfiguration {
+    var core = CoreConfiguration(deviceBytes: deviceBytes, hostBytes: hostBytes, diskBytes: 0)
+    core.hostNodes = hostNodes
+    core.nodeDistances = hostMemory.topology.distances
+    core.deviceNode = deviceNode
+    if let device {
+      core.deviceExtentBytes = device.extentBytes(ofBudget: deviceBytes)
+      core.demoteDepth = DeviceTier.demoteDepth
+    }
+    core.commitsHostExtents = hostMemory.registrar != nil
+    // What the pressure on memory leaves a tier in any case (`PressurePolicy`).
+    core.hostLastingShare = hostMemory.usesHugePages ? PressurePolicy.shareThatStays : 0
+    return core
   }
 }

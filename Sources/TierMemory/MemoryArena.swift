@@ -16,7 +16,17 @@ public final class MemoryArena: Sendable {
   /// - Parameter recordBytes: of the file beside it that records what slots hold; 0 for none.
   public convenience init(name: String, slotBytes: Int, slotCount: Int, recordBytes: Int = 0) throws(MemoryError) {
     try self.init(
-      data: try MemoryFile(name: name, sizeBytes: slotBytes * slotCount),
+      name: name, data: try MemoryFile(name: name, sizeBytes: slotBytes * slotCount), slotBytes: slotBytes,
+      slotCount: slotCount, recordBytes: recordBytes)
+  }
+
+  /// The same over memory that is there already.
+  public convenience init(
+    name: String, data: MemoryFile, slotBytes: Int, slotCount: Int, recordBytes: Int = 0
+  ) throws(MemoryError) {
+    precondition(data.sizeBytes >= slotBytes * slotCount, "the memory holds the slots")
+    try self.init(
+      data: data,
       generations: try MemoryFile(name: name + "-generations", sizeBytes: slotCount * MemoryLayout<UInt64>.size),
       records: recordBytes > 0 ? try MemoryFile(name: name + "-records", sizeBytes: recordBytes) : nil,
       slotBytes: slotBytes, slotCount: slotCount)

@@ -36,7 +36,7 @@ final class BareCopies {
     }
   }
 
-  deinit { for file in host { device.unregister(file.base) } }
+  deinit { for file in host { device.unregister(file.base, bytes: file.sizeBytes) } }
 
   /// The middle one of three runs of each.
   func measure() throws -> Speeds {

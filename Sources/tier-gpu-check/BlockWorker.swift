@@ -2,11 +2,12 @@ import CUDADriver
 import Glibc
 import TierCore
 import TierEngine
+import TierTesting
 import TierWire
 
 /// A worker with blocks of its own: it bears them, and then asks for them again and again, layer by layer. Of each block a
-/// few bytes say which one it is; some are read back from the device and compared.
-final class BlockWorker {
+/// few bytes say which one it is; some are read back from the device and compared. Used by one thread at a time.
+final class BlockWorker: @unchecked Sendable {
   private let session: WorkerClient
   private let plan: SequencePlan
   private let family: UInt64
@@ -20,7 +21,8 @@ final class BlockWorker {
   private static let checksOneIn = 64
 
   init(
-    socketPath: String, importer: CUDAImporter, family: UInt64, blockBytes: Int, layers: Int, blocks: Int
+    socketPath: String, importer: CUDAImporter, family: UInt64, blockBytes: Int, layers: Int, blocks: Int,
+    isPlanned: Bool = true
   ) throws {
     // One head of 256 tokens: K and V of half the block each.
     guard let layout = BlockLayout(element: .bf16, kvHeads: 1, headDim: blockBytes / 1024, blockTokens: 256) else {
@@ -28,7 +30,8 @@ final class BlockWorker {
     }
     self.family = family
     plan = SequencePlan(
-      sequence: SequenceID(1), layout: layout, layers: layers, chunkBlocks: Self.chunkBlocks, totalBlocks: blocks,
+      sequence: SequenceID(1), layout: layout, layers: layers, chunkBlocks: isPlanned ? Self.chunkBlocks : 0,
+      totalBlocks: blocks,
       stagingSlots: Self.chunkBlocks, ringSlots: 16, ordered: false)
     session = try WorkerClient.connect(path: socketPath, name: "tier-gpu-check", importer: importer)
     try session.send(.open(plan))
@@ -38,8 +41,6 @@ final class BlockWorker {
       .extend(plan.sequence, blocks: (0..<blocks).map { BlockID(a: family, b: UInt64($0), c: 0, d: 0) }))
     guard case .extended = try next() else { throw CheckFault("the store did not take the blocks' names") }
   }
-
-  func statistics() throws -> StoreStatistics { try session.statistics() }
 
   func end() { session.end() }
 
@@ -116,25 +117,29 @@ final class BlockWorker {
     }
   }
 
-  /// Blocks that are not resident, one at a time.
+  /// Blocks that are not resident, one at a time, in a seeded order.
   func singleLatenciesUs(_ count: Int) throws -> [Double] {
     var latencies: [Double] = []
+    var random = SeededRandom(seed: family)
     while latencies.count < count {
-      for layer in 0..<plan.layers {
-        for block in 0..<plan.totalBlocks where latencies.count < count {
-          let began = MonotonicClock.nowNs()
-          try session.send(.acquire(plan.sequence, chunk: chunk, layer: layer, blocks: block..<block + 1))
-          guard case .acquired(_, layer, _, let states) = try next(), let state = states.first else {
-            throw CheckFault("expected acquired")
-          }
-          if case .moving = state {
-            guard case .ready = try next() else { throw CheckFault("expected ready") }
-            latencies.append(Double(MonotonicClock.nowNs() - began) / 1000)
-          }
-          try session.send(.release(plan.sequence, layer: layer, blocks: block..<block + 1))
-        }
+      let layer = Int.random(in: 0..<plan.layers, using: &random)
+      let block = Int.random(in: 0..<plan.totalBlocks, using: &random)
+      // Answered once the release before it has been dealt with.
+      _ = try session.statistics()
+      let began = MonotonicClock.nowNs()
+      try session.send(.acquire(plan.sequence, chunk: chunk, layer: layer, blocks: block..<block + 1))
+      guard case .acquired(_, layer, _, let states) = try next(), let state = states.first else {
+        throw CheckFault("expected acquired")
       }
-      chunk += 1
+      if case .moving = state {
+        guard case .ready(_, layer, block, let slot, let generation) = try next() else {
+          throw CheckFault("expected ready")
+        }
+        latencies.append(Double(MonotonicClock.nowNs() - began) / 1000)
+        try use(layer, block, slot, generation)
+      } else {
+        try session.send(.release(plan.sequence, layer: layer, blocks: block..<block + 1))
+      }
     }
     return latencies
   }

@@ -67,6 +67,7 @@ struct GPUBench {
   private func measure(_ mib: Int, bare: BareCopies.Speeds) throws -> GPUReport.Copies {
     let load = try DaemonCopies(self, blockBytes: mib << 20)
     defer { load.end() }
+    try load.warmUp()
     let up = try load.hostToDevice()
     let both = try load.bothWays()
     let down = try load.deviceToHost()

@@ -73,7 +73,12 @@ private func openEngine(
     diskBytes: configuration.diskBudgetBytes,
     spillDirectory: configuration.spillDirectory,
     linkBytesPerSecond: configuration.emulatedLinkBytesPerS, report: { logger.warning("\($0)") })
-  options.device = device.tier
+  let host = try HostPlan(configuration, .read(), logger)
+  host.apply(to: &options)
+  if host.pools.count > 1 {
+    logger.info("host pools", metadata: ["nodes": "\(HostBudget.nodes(host.pools).text)"])
+  }
+  device.apply(to: &options)
   options.deviceLost = deviceLoss.lost
   options.memoryKeeper = ArenaKeeper(manager, logger)
   options.keptMemory = kept.map { KeptDescriptor(name: $0.name, descriptor: $0.descriptor) }

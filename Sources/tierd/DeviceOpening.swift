@@ -12,6 +12,13 @@ struct DeviceOpening {
   /// What the tier may hold: 0 for no tier, less than was asked for where others hold the device's memory.
   var budgetBytes: Int
 
+  /// Puts it into the store's options, after the host's memory: that is registered with the device, and placed near it.
+  func apply(to options: inout EngineOptions) {
+    options.device = tier
+    options.hostMemory.registrar = tier?.backend
+    options.deviceNode = tier?.backend.reading().numaNode
+  }
+
   /// Memory of a device that is left to its contexts: ours, and those of workers.
   private static let leftBytes = 256 << 20
 

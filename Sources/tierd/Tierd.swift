@@ -74,7 +74,10 @@ struct SettingFlags: ParsableArguments {
   @Option(help: .init("What the device tier may hold.", valueName: "size"))
   var deviceBudget: String?
 
-  @Option(help: .init("What the host tier may hold.", valueName: "size"))
+  @Option(
+    help: .init(
+      "What the host tier may hold, shared out over the NUMA nodes; or by node: node0=4GiB,node1=4GiB.",
+      valueName: "size"))
   var hostBudget: String?
 
   @Option(help: .init("What the spill may take on disk; 0 for no spill.", valueName: "size"))

@@ -159,8 +159,8 @@ import TierMemory
     let before = FakeDriver.registeredBytes
     try device.register(base, bytes: 1 << 20)
     #expect(FakeDriver.registeredBytes == before + (1 << 20))
-    #expect(throws: DeviceError.self) { try device.register(base + 4096, bytes: 4096) }
-    device.unregister(base)
+    #expect(throws: HostRegistrarFault.self) { try device.register(base + 4096, bytes: 4096) }
+    device.unregister(base, bytes: 1 << 20)
     #expect(FakeDriver.registeredBytes == before)
   }
 }

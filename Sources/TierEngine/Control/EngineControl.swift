@@ -28,7 +28,7 @@ public final class EngineControl: ControlledStore {
       sequences: SequenceCounts(open: core.admitted, queued: core.queued),
       spill: spill.map(spillStatus) ?? missingSpill,
       latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() },
-      device: device(core))
+      pools: pools(core), device: device(core))
   }
 
   private func device(_ core: CoreReading) -> DeviceStatus? {
@@ -145,7 +145,9 @@ public final class EngineControl: ControlledStore {
       (Tier.device, request.deviceBudgetBytes), (.host, request.hostBudgetBytes), (.disk, request.diskBudgetBytes),
     ].compactMap { tier, bytes in bytes.map { (tier, $0) } }
     for (tier, bytes) in wanted { try check(tier, bytes) }
+    let nodes = try request.hostNodes.map { (nodes) throws(ControlError) in try check(nodes) }
     for (tier, bytes) in wanted { engine.handle(.setBudget(tier, bytes: bytes)) }
+    if let nodes { engine.handle(.setNodeBudgets(nodes)) }
     let now = engine.statistics()
     let rows = [("device", now.device), ("host", now.host), ("disk", now.disk)].filter { $0.1.budgetBytes > 0 }
     return SetReply(
@@ -195,9 +197,11 @@ public final class EngineControl: ControlledStore {
 }
 
 /// What `status` reads of the core under its lock.
-private struct CoreReading {
+struct CoreReading {
   let statistics: StoreStatistics
   let pools: [PoolSnapshot]
+  let nodes: [NodeSnapshot]
+  let arenas: [ArenaSnapshot]
   let isDraining: Bool
   let admitted: Int
   let queued: Int
@@ -207,6 +211,8 @@ private struct CoreReading {
   init(_ core: ResidencyCore) {
     statistics = core.statisticsNow()
     pools = core.pools()
+    nodes = core.hostNodes()
+    arenas = core.hostArenas()
     isDraining = core.isTakingNone
     let sequences = core.openSequenceSnapshots()
     admitted = sequences.count { $0.isAdmitted }

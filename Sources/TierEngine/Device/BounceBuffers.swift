@@ -8,6 +8,7 @@ final class BounceBuffers {
   struct Buffer {
     let base: UnsafeMutableRawPointer
     let bytes: Int
+    let isRegistered: Bool
 
     func checksum(_ count: Int) -> UInt64 { Checksum.of(UnsafeRawBufferPointer(start: base, count: count)) }
   }
@@ -39,15 +40,18 @@ final class BounceBuffers {
     guard let base = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), base != MAP_FAILED
     else { fatalError("cannot map \(bytes) bytes to copy a block through: \(String(cString: strerror(errno)))") }
     madvise(base, bytes, MADV_DONTDUMP)
-    do throws(DeviceError) { try device.register(base, bytes: bytes) } catch {
+    do throws(HostRegistrarFault) {
+      try device.register(base, bytes: bytes)
+      return Buffer(base: base, bytes: bytes, isRegistered: true)
+    } catch {
       if !isReported { report("births to the device pass memory that is not pinned: \(error.message)") }
       isReported = true
+      return Buffer(base: base, bytes: bytes, isRegistered: false)
     }
-    return Buffer(base: base, bytes: bytes)
   }
 
   private func free(_ buffer: Buffer) {
-    device.unregister(buffer.base)
+    if buffer.isRegistered { device.unregister(buffer.base, bytes: buffer.bytes) }
     munmap(buffer.base, buffer.bytes)
   }
 }

@@ -16,7 +16,7 @@ final class DeviceMover: BlockMover {
   private let thread: EngineThread
 
   init(
-    name: String, device: any DeviceBackend, queue copies: any CopyQueue,
+    name: String, device: any DeviceBackend, queue copies: any CopyQueue, cpus: [Int] = [],
     report: @escaping @Sendable (String) -> Void, lost: @escaping @Sendable (DeviceError) -> Void,
     finish: @escaping @Sendable ([EndedMove]) -> Void
   ) {
@@ -24,14 +24,17 @@ final class DeviceMover: BlockMover {
     self.name = name
     thread = EngineThread(name: name) {
       tierd_prefer_throughput()
+      NodeThreads.run(on: cpus)
       var run = DeviceRun(jobs: queue, copies: copies, bounce: BounceBuffers(device, report: report), finish: finish)
       do throws(DeviceError) { try run.untilClosed() } catch { lost(error) }
     }
   }
 
-  func push(_ job: CopyJob) { queue.push(job) }
+  func push(_ job: CopyJob, node: Int?) { queue.push(job) }
 
-  var progress: WorkProgress { WorkProgress(name, queue, deadlineMs: Self.deadlineMs) }
+  var isDivided: Bool { false }
+
+  var progress: [WorkProgress] { [WorkProgress(name, queue, deadlineMs: Self.deadlineMs)] }
 
   func stop() {
     queue.close()
@@ -92,7 +95,6 @@ private struct DeviceRun {
     while pause.isSpinning {
       let some = jobs.popNow(atMost: Self.batchJobs)
       if !some.isEmpty { return some }
-      sched_yield()
     }
     return jobs.pop(atMost: Self.batchJobs)
   }

@@ -2,7 +2,7 @@ public import TierMemory
 
 /// A real device as an engine uses it: its memory, and a queue for each way bytes go.
 public struct DeviceTier: Sendable {
-  let backend: any DeviceBackend
+  public let backend: any DeviceBackend
   let up: any CopyQueue
   let down: any CopyQueue
   let births: any CopyQueue
@@ -14,6 +14,9 @@ public struct DeviceTier: Sendable {
     down = try backend.makeQueue()
     births = try backend.makeQueue()
   }
+
+  /// Blocks on their way from the device at once: a real link is done with one before the next could be chosen.
+  static let demoteDepth = 32
 
   private static let extentsWanted = 32
   private static let extentBytesMax = 256 << 20

@@ -2,8 +2,11 @@ import TierCore
 
 /// Carries out copies between slots, on threads of its own, and tells of each as it ends.
 protocol BlockMover: Sendable {
-  func push(_ job: CopyJob)
-  var progress: WorkProgress { get }
+  /// - Parameter node: of the host, where the bytes are; nil where that is not known or does not matter.
+  func push(_ job: CopyJob, node: Int?)
+  /// Whether it matters where the bytes are.
+  var isDivided: Bool { get }
+  var progress: [WorkProgress] { get }
   /// Ends its threads, after what they were given.
   func stop()
 }

@@ -1,10 +1,11 @@
 import CLinux
 import Glibc
 import TierCore
+import TierMemory
 import TierSpill
 
 /// Copies between slots in the host's memory, at the speed of the emulated link where one is set.
-final class Copier: BlockMover {
+final class Copier: Sendable {
   /// A memory copy takes milliseconds, a block over the slowest emulated link (1 MiB/s) some seconds.
   private static let deadlineMs = 20_000
   private let name: String
@@ -13,7 +14,7 @@ final class Copier: BlockMover {
   private let threads: [EngineThread]
 
   init(
-    name: String, threads count: Int, bytesPerSecond: Int?,
+    name: String, threads count: Int, bytesPerSecond: Int?, cpus: [Int] = [], firstMover: Int = 0,
     finish: @escaping @Sendable ([EndedMove]) -> Void
   ) {
     let queue = queue
@@ -24,9 +25,10 @@ final class Copier: BlockMover {
     threads = (0..<count).map { index in
       EngineThread(name: "\(name)-\(index)") {
         tierd_prefer_throughput()
+        NodeThreads.run(on: cpus)
         var pace = Pace(bytesPerSecond: bytesPerSecond)
         while let jobs = queue.pop(atMost: group) {
-          finish(jobs.map { Self.copy($0, &pace, mover: index) })
+          finish(jobs.map { Self.copy($0, &pace, mover: firstMover + index) })
           queue.finish(jobs.count)
         }
       }

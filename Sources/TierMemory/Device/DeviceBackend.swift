@@ -2,8 +2,9 @@
 /// queues of copies between it and the host. `CUDADriver` implements it; an emulated device needs none, for its memory
 /// is the host's.
 ///
-/// All may be called from any thread.
-public protocol DeviceBackend: Sendable {
+/// Memory of the host that is registered with it (`HostRegistrar`) is copied at the link's speed and asynchronously; other memory
+/// is copied all the same, through memory of the driver's. All may be called from any thread.
+public protocol DeviceBackend: HostRegistrar {
   /// Memory comes in multiples of this.
   var granularityBytes: Int { get }
   /// What a worker tells the device by: memory is imported by the process that uses the same one.
@@ -14,11 +15,6 @@ public protocol DeviceBackend: Sendable {
   func makeQueue() throws(DeviceError) -> any CopyQueue
   /// Copies bytes of the device's memory to the host, and waits for them.
   func read(_ address: UInt64, into bytes: UnsafeMutableRawBufferPointer) throws(DeviceError)
-  /// Pins memory of the host for copies to and from the device: at the link's speed, and asynchronously. What cannot be
-  /// pinned can be copied all the same, through memory of the driver's.
-  func register(_ base: UnsafeMutableRawPointer, bytes: Int) throws(DeviceError)
-  /// Takes that back; of memory that was not registered it does nothing.
-  func unregister(_ base: UnsafeMutableRawPointer)
   /// The device as it is now, for operators.
   func reading() -> DeviceReading
 }

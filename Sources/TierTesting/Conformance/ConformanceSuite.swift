@@ -138,7 +138,7 @@ public enum ConformanceSuite {
     let sessions = try (0..<6).map { try store.session($0 % 2 == 0 ? .socket : .embedded) }
     defer { for session in sessions { session.end() } }
     let readers = sessions.enumerated().map { index, session in
-      Reader { _ = try ConformanceReader(session, plan: plan(bed, 24), family: UInt64(10 + index % 4)).read() }
+      Background { _ = try ConformanceReader(session, plan: plan(bed, 24), family: UInt64(10 + index % 4)).read() }
     }
     for reader in readers { try reader.wait() }
   }
@@ -163,7 +163,7 @@ public enum ConformanceSuite {
     defer { store.stop() }
     let session = try store.session(.socket)
     defer { session.end() }
-    let reader = Reader {
+    let reader = Background {
       let outcome = try ConformanceReader(session, plan: plan(bed, 48), family: 6).read()
       try require(outcome.lost == 0, "\(outcome.lost) blocks lost")
     }
@@ -179,29 +179,5 @@ public enum ConformanceSuite {
     let used = { store.engine.statistics().device.usedBytes }
     for _ in 0..<500 where used() > 256 * bed.scale << 10 { usleep(10_000) }
     try require(used() <= 256 * bed.scale << 10, "\(used()) bytes stay in a device tier that was shrunk")
-  }
-}
-
-/// A reader in a thread of its own.
-private final class Reader: @unchecked Sendable {
-  private var thread = pthread_t()
-  private var result: Result<Void, any Error>?
-  private let body: @Sendable () throws -> Void
-
-  init(_ body: @escaping @Sendable () throws -> Void) {
-    self.body = body
-    let code = pthread_create(
-      &thread, nil,
-      { argument in
-        let reader = Unmanaged<Reader>.fromOpaque(argument!).takeRetainedValue()
-        reader.result = Result { try reader.body() }
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    precondition(code == 0, "cannot start a thread: \(String(cString: strerror(code)))")
-  }
-
-  func wait() throws {
-    pthread_join(thread, nil)
-    try result!.get()
   }
 }

@@ -7,6 +7,7 @@ struct StatusView {
 
   func render(_ status: StatusReply) -> String {
     var parts = [headline(status), tiers(status.tiers)]
+    if !status.pools.isEmpty { parts.append(pools(status.pools)) }
     if let device = status.device { parts.append(self.device(device)) }
     if let pressure = pressure(status) { parts.append(pressure) }
     if !status.moves.isEmpty { parts.append(moves(status.moves)) }
