@@ -51,8 +51,8 @@ class Daemon:
         if user:
             for path in (RUNTIME, STATE):
                 os.makedirs(path)
-                shutil.chown(path, user, user)
-            command = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--bounding-set=-all", *command]
+                os.chown(path, user, user)
+            command = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups", "--bounding-set=-all", *command]
         if shell:
             command = ["sh", "-c", shell + ' exec "$@"', "sh", *command]
         self.log = f"{RUNTIME}.log"
@@ -294,7 +294,7 @@ def check_refusals(nodes):
         (["--host-budget", "node0=64MiB,node0=64MiB"], "each node once"),
     ):
         passed("refused", refused(flags, words))
-    daemon = Daemon("--host-budget", "64MiB", user="nobody", shell="ulimit -l 64;")
+    daemon = Daemon("--host-budget", "64MiB", user=65534, shell="ulimit -l 64;")
     daemon.wait_until_ready()
     os.chmod(f"{RUNTIME}/worker.sock", 0o777)
     store(0, 0, 8)
