@@ -43,8 +43,9 @@ class Daemon:
         deadline = time.monotonic() + 30
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                log = self.log
                 self.close()
-                raise RuntimeError("tierd did not start: " + self.log)
+                raise RuntimeError("tierd did not start: " + log)
             time.sleep(0.02)
 
     def _answers(self):
@@ -79,7 +80,7 @@ class Daemon:
 
 _SHAPE = dict(
     vocab_size=199, hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4,
-    num_key_value_heads=2, head_dim=16, max_position_embeddings=4096, pad_token_id=0, bos_token_id=1, eos_token_id=None,
+    num_key_value_heads=2, head_dim=64, max_position_embeddings=4096, pad_token_id=0, bos_token_id=1, eos_token_id=None,
 )
 
 
@@ -90,10 +91,10 @@ def tiny_config(family):
         "qwen3": lambda: transformers.Qwen3Config(**_SHAPE),
         "mistral": lambda: transformers.MistralConfig(**_SHAPE, sliding_window=32),
         "gemma2": lambda: transformers.Gemma2Config(
-            **_SHAPE, sliding_window=32, query_pre_attn_scalar=16, attn_logit_softcapping=5.0
+            **_SHAPE, sliding_window=32, query_pre_attn_scalar=64, attn_logit_softcapping=5.0
         ),
         "gemma3": lambda: transformers.Gemma3TextConfig(
-            **_SHAPE, sliding_window=32, query_pre_attn_scalar=16,
+            **_SHAPE, sliding_window=32, query_pre_attn_scalar=64,
             layer_types=["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
         ),
         "gpt_oss": lambda: transformers.GptOssConfig(

@@ -82,9 +82,8 @@ class TieredCache(Cache):
         return key_states, value_states
 
     def get_seq_length(self, layer_idx=0):
-        """Tokens so far of a row, its padding included."""
-        is_through = self._next_layer > layer_idx
-        return self._columns + (self._tokens if is_through else 0)
+        """Tokens so far of a row, its padding included. Those of a forward count once it is through."""
+        return self._columns + (self._tokens if self._next_layer == len(self.layers) else 0)
 
     def reset(self):
         """Forgets everything. Blocks stay in the daemon, as far as there is room, for whoever names them."""
@@ -135,6 +134,7 @@ class TieredCache(Cache):
         if self.rows is None:
             if self.model is not None and self._fingerprint is None:
                 self._fingerprint = fingerprint(self.model)
+            self._store.batch = batch_size
             self.rows = [Row(self._store, self._fingerprint, self.max_length) for _ in range(batch_size)]
         if len(self.rows) != batch_size:
             raise Unsupported(f"the cache holds a batch of {len(self.rows)}, this one is of {batch_size}")
@@ -275,6 +275,7 @@ class TieredCache(Cache):
         for index in indices:
             rows.append(old[index].fork() if index in used else old[index])
             used.add(index)
+        self._store.batch = len(rows)
         for index, row in enumerate(old):
             if index not in used:
                 row.close()

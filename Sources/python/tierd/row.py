@@ -10,7 +10,7 @@ from .blocks import BlockChain, private_id
 
 
 class Row:
-    """`tokens`: those known so far, read or announced; None where they are not known, and blocks are private."""
+    """`tokens`: those known so far, read or announced; None where they are not known."""
 
     def __init__(self, store, fingerprint=None, max_length=0):
         self.store = store
@@ -24,6 +24,9 @@ class Row:
         self.max_length = max_length
         self._ids = []
         self._named = []
+        # The first block that no tokens name.
+        self._private_from = None if fingerprint is not None else 0
+        self._is_in_step = False
         self._tails = {}
         self._new_tails = {}
 
@@ -32,25 +35,26 @@ class Row:
         return self.store.layout.block_tokens
 
     def begin(self, count):
-        """A step of `count` more tokens. Where their ids are not known, their blocks are the row's alone."""
+        """A step of `count` more tokens. Where they are not known, their blocks are the row's alone."""
         self.count = count
         self._new_tails.clear()
-        end = self.length + count
-        if self.tokens is not None and len(self.tokens) < end:
+        if self.tokens is not None and len(self.tokens) < self.length + count:
             self.make_private()
-        if self.tokens is None:
+            self.tokens = None
+        if self._is_in_step and self._private_from is not None:
             # What a failed step may have sealed is not what this one will write.
-            del self._ids[self.length // self.block_tokens :]
-            self._ids += [private_id() for _ in range(len(self._ids), end // self.block_tokens)]
+            del self._ids[max(self._private_from, self.length // self.block_tokens) :]
+        self._is_in_step = True
         self.ensure_named()
 
     def make_private(self):
-        """From here on blocks are named by no tokens: they are shared with nobody."""
-        del self._ids[self.length // self.block_tokens :]
-        self.tokens = None
+        """From here on blocks are not named by their tokens, and shared with nobody."""
+        if self._private_from is None:
+            self._private_from = self.length // self.block_tokens
+            del self._ids[self._private_from :]
 
     def announce(self, tokens):
-        """The tokens that follow those computed, so that the daemon can plan for their blocks. None on a private row."""
+        """The tokens that follow those computed, so that the daemon can plan for their blocks."""
         if self.tokens is None:
             return
         ahead = self.tokens[self.length : self.length + len(tokens)]
@@ -61,10 +65,18 @@ class Row:
             ahead = []
         self.tokens += tokens[len(ahead) :]
 
+    def _name_blocks(self):
+        """An id for each full block of what is known."""
+        size = self.block_tokens
+        if self._private_from is None:
+            self._ids = BlockChain(self.fingerprint, self.store.layout).ids(self.tokens, self._ids)
+            return
+        known = self.length + self.count if self.tokens is None else len(self.tokens)
+        self._ids += [private_id() for _ in range(len(self._ids), known // size)]
+
     def ensure_named(self):
         """Has the daemon know every full block whose tokens are known; opens, or reopens, the sequence for that."""
-        if self.tokens is not None:
-            self._ids = BlockChain(self.fingerprint, self.store.layout).ids(self.tokens, self._ids)
+        self._name_blocks()
         sequence = self.sequence
         is_same = sequence is not None and self._named == self._ids[: len(self._named)]
         if is_same and sequence.is_open and not sequence.session.is_closed:
@@ -116,6 +128,7 @@ class Row:
         self._tails.update(self._new_tails)
         self._new_tails.clear()
         self.length += self.count
+        self._is_in_step = False
         self.count = self.recoveries = 0
         self.step += 1
         if self.length % self.block_tokens == 0:
@@ -173,7 +186,9 @@ class Row:
         twin = Row(self.store, self.fingerprint, self.max_length)
         twin.tokens = None if self.tokens is None else list(self.tokens)
         twin.length, twin.step = self.length, self.step
-        twin._ids = list(self._ids)
+        twin._private_from = self._private_from
+        # What follows may differ: private blocks ahead are each row's own.
+        twin._ids = self._ids[: self.length // self.block_tokens]
         twin._tails = {layer: tail.clone() for layer, tail in self._tails.items()}
         return twin
 
@@ -183,6 +198,7 @@ class Row:
         twin.tokens = self.tokens
         twin.length, twin.step = start, self.step
         twin.sequence, twin._ids, twin._named = self.sequence, self._ids, self._named
+        twin._private_from = self._private_from
         return twin
 
     def crop(self, length, layers):

@@ -47,12 +47,12 @@ class Leased:
 
 
 class Sequence:
-    """Opens a sequence in `session` and waits until it is admitted.
+    """Opens a sequence in `session` and waits until it is admitted. `on_queued` is called where it has to queue.
 
     Raises `Refused` with the daemon's figures, `Unavailable` where it does not answer.
     """
 
-    def __init__(self, session, plan, limits=Limits()):
+    def __init__(self, session, plan, limits=Limits(), on_queued=None):
         self.session = session
         self.plan = plan
         self.limits = limits
@@ -62,6 +62,8 @@ class Sequence:
         self.seals_awaited = 0
         self.dropped = 0
         self.is_open = False
+        # How many sequences waited before this one when it was queued; None where it was not.
+        self.ahead = None
         self._extended = 0
         self._staging = None
         self._refusal = None
@@ -70,11 +72,23 @@ class Sequence:
         self._is_closed = False
         self.number = session.register(self)
         session.send(open=self._open_message())
-        self._wait(lambda: (self._staging, self._refusal) != (None, None), "admission", limits.admission_s)
+        self._await_admission(on_queued)
         if self._refusal is not None:
             session.unregister(self.number)
             raise Refused(_refusal_text(self._refusal))
         self.is_open = True
+
+    def _await_admission(self, on_queued):
+        self._wait(lambda: (self._staging, self._refusal) != (None, None) or self.ahead is not None, "admission")
+        if self.ahead is not None and on_queued is not None:
+            try:
+                on_queued()
+            except TierdError:
+                self.session.send(close=wire.Close(sequence=self.number))
+                self._wait(lambda: self._is_closed, "the sequence to close")
+                self.session.unregister(self.number)
+                raise
+        self._wait(lambda: (self._staging, self._refusal) != (None, None), "admission", self.limits.admission_s)
 
     def _open_message(self):
         plan, layout = self.plan, self.layout
@@ -209,7 +223,9 @@ class Sequence:
                 self._lose(message.layer, block)
         elif body == "closed":
             self._is_closed = True
-        elif body not in ("queued", "durable"):
+        elif body == "queued":
+            self.ahead = message.ahead
+        elif body != "durable":
             raise Violated(f"the daemon sent an answer ({body}) that belongs to no request")
 
     def _acquired(self, message):

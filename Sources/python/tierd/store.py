@@ -2,7 +2,7 @@
 
 import time
 
-from .errors import Unavailable
+from .errors import Refused, Unavailable
 from .sequence import Limits, Plan, Sequence
 from .wire.session import Session
 
@@ -17,6 +17,7 @@ class Store:
         self.chunk_tokens = chunk_tokens
         self.reconnect_s = reconnect_s
         self.layout = None
+        self.batch = 1
         self._socket = socket
         self._limits = limits
         self._trusted_uids = trusted_uids
@@ -56,8 +57,23 @@ class Store:
 
     @property
     def staging_slots(self):
-        """Two chunks' blocks of a layer: one is written while the other is taken in."""
-        return 2 * self.chunk_blocks + 1
+        """Two chunks' blocks of a layer: one is written while the other is taken in. In a batch, other rows are computed
+        meanwhile."""
+        return (2 if self.batch == 1 else 1) * self.chunk_blocks + 1
+
+    def refuse_misfit(self, plan):
+        """Raises `Refused` where the rows of one batch wait for each other's memory."""
+        use, slot = self.session.statistics(), self.layout.slot_bytes
+        ring = plan.ring_slots * slot * self.batch
+        staging = (plan.staging_slots + 2) * slot * self.batch
+        needs = [("device", ring, use.device.budget_bytes)] if use.device.budget_bytes else []
+        needs.append(("host", staging if needs else staging + ring, use.host.budget_bytes))
+        for tier, needed, budget in needs:
+            if needed > budget:
+                raise Refused(
+                    f"the {tier} budget of {budget / (1 << 20):.1f} MiB is too small for one step of {self.batch} rows at once:"
+                    f" {needed / (1 << 20):.1f} MiB would do, or smaller chunks, or fewer rows"
+                )
 
     def open(self, total_blocks):
         """An admitted sequence that may name so many blocks."""
@@ -71,4 +87,4 @@ class Store:
             ring_slots=self.ring_slots,
             reach=tuple((reach.kind, reach.tokens) for reach in self.reach) if is_hybrid else (),
         )
-        return Sequence(self.session, plan, self._limits)
+        return Sequence(self.session, plan, self._limits, on_queued=lambda: self.refuse_misfit(plan))
