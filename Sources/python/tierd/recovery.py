@@ -10,7 +10,7 @@ import torch
 from .errors import BlocksLost, TierdError, Unavailable
 from .models import cache_argument
 
-MAX_ATTEMPTS = 4
+MAX_ATTEMPTS = 16
 
 
 def recover(cache, row, error):
