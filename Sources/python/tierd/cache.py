@@ -76,14 +76,27 @@ class TieredCache(Cache):
 
     # ---- what Transformers asks -------------------------------------------------------------------------------------
 
+    # A compiler that looked into these would compile the model anew for each length.
+
+    @torch.compiler.disable
     def update(self, key_states, value_states, layer_idx, *args, **kwargs):
         """Takes note of a layer's new K and V and returns them: the attention that follows does the rest."""
         expect_attention(self, layer_idx)
         return key_states, value_states
 
+    @torch.compiler.disable
     def get_seq_length(self, layer_idx=0):
         """Tokens so far of a row, its padding included. Those of a forward count once it is through."""
         return self._columns + (self._tokens if self._next_layer == len(self.layers) else 0)
+
+    @torch.compiler.disable
+    def get_query_offset(self, layer_idx=0):
+        return self.get_seq_length(layer_idx)
+
+    @torch.compiler.disable
+    def get_mask_sizes(self, query_length, layer_idx):
+        """(length, offset) of the keys a step of so many queries reads."""
+        return self.layers[layer_idx].get_mask_sizes(query_length)
 
     def reset(self):
         """Forgets everything. Blocks stay in the daemon, as far as there is room, for whoever names them."""
