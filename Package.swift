@@ -121,7 +121,7 @@ let package = Package(
       dependencies: [
         "TierCore", "TierSpill", "CSpillCodec", "TierWire", "Inference", "ModelFiles", "CKernels", arguments,
       ],
-      exclude: ["transformers_prefill.py"], swiftSettings: strict),
+      exclude: ["transformers_prefill.py", "transformers_tiered.py"], swiftSettings: strict),
 
     // Tests: one target per library, and real processes end to end.
     tests("TierCoreTests", ["TierCore", "TierTesting"]),

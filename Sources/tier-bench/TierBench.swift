@@ -103,7 +103,8 @@ struct TierBench: ParsableCommand {
   private func bench(_ scratch: ScratchDirectory, _ progress: ProgressLine) -> Bench {
     Bench(
       programs: programs ?? ScratchDirectory.ofThisProgram, model: model, text: text, python: python,
-      pythonScript: "Sources/tier-bench/transformers_prefill.py", threads: threads, pairs: pairs, scratch: scratch,
+      pythonScript: "Sources/tier-bench/transformers_prefill.py",
+      tieredScript: "Sources/tier-bench/transformers_tiered.py", threads: threads, pairs: pairs, scratch: scratch,
       progress: progress)
   }
 

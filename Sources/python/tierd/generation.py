@@ -161,6 +161,7 @@ def _forward(model, cache, ids, positions):
 def following(model, cache):
     """While this is open, the cache learns the tokens of each forward that `model` makes with it."""
 
+    @torch.compiler.disable
     def hook(module, args, kwargs):
         if kwargs.get(cache_argument(module)) is cache:
             ids = kwargs.get("input_ids", args[0] if args else None)

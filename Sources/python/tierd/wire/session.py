@@ -12,7 +12,8 @@ from . import worker_pb2 as wire
 from .arenas import ArenaTable
 
 MIN_VERSION = 2
-MAX_VERSION = 2
+# Version 3 has arenas in CUDA memory.
+MAX_VERSION = 3 if "memory" in wire.Arena.DESCRIPTOR.fields_by_name else 2
 BLOCK_ID_RULE = 1
 
 
@@ -73,6 +74,8 @@ class Session:
         """Ends the session and with it every lease and staged block. Idempotent."""
         self._channel.close()
         self._sequences.clear()
+        # Maps go with the tensors that lie in them.
+        self.arenas = ArenaTable()
 
     @property
     def is_closed(self):
