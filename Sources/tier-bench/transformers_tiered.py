@@ -1,14 +1,14 @@
 """Transformers with everything in memory and with its KV in tierd, for tier-bench.
 
     transformers_tiered.py speed MODEL.gguf TOKENS.json THREADS
-    transformers_tiered.py memory MODEL.gguf TOKENS.json THREADS default|tiered TOKENS [SOCKET]
+    transformers_tiered.py memory MODEL.gguf TOKENS.json THREADS default|tiered TOKENS SOCKET [LAYERS]
     transformers_tiered.py graphs TOKENS.json CHUNK SOCKET TOKENS…
 
 `speed` loads the model once. Then each line of standard input, `default` or `tiered SOCKET CHUNK`, is one prefill in bf16,
 answered by one line of JSON: {"seconds": x}. It ends when its input does.
 
 `memory` is one prefill in a process of its own: {"bytes": peak resident memory beyond that before the prefill}, the arenas it
-maps included.
+maps included; with the first so many layers alone, where that is said.
 
 `graphs` compiles a tiny random model and says how many graphs there were after each of these lengths: {"graphs": [n, …]}.
 
@@ -94,10 +94,13 @@ def resident_bytes(field):
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field + ":"))
 
 
-def memory(path, tokens_path, threads, kind, count, socket=None):
+def memory(path, tokens_path, threads, kind, count, socket, layers=None):
     import tierd
 
     model = load(path, threads)
+    if layers is not None:
+        del model.model.layers[int(layers) :]
+        model.config.num_hidden_layers = int(layers)
     tokens = read_tokens(tokens_path, int(count))
     # What is made once, whatever the length: threads, workspaces.
     default_prefill(model, tokens[:CHUNK])

@@ -185,6 +185,22 @@ class Cached(unittest.TestCase):
             torch.testing.assert_close(found, reference, atol=TOLERANCE, rtol=0)
             cache.close()
 
+    def test_an_attention_that_was_interrupted_leaves_the_cache_as_it_was(self):
+        from unittest import mock
+
+        model = tiny_model("gemma3")
+        ids = prompt(1, 150, seed=1)[0]
+        reference = model(ids).logits[:, 100:]
+        tierd.enable(model)
+        cache = self.cache(model)
+        self.logits(model, ids[:, :100], cache)
+        for name in ("reserve", "acquire", "release"):
+            with mock.patch.object(tierd.Sequence, name, side_effect=KeyboardInterrupt):
+                with self.assertRaises(KeyboardInterrupt):
+                    self.logits(model, ids[:, 100:], cache)
+        found = self.logits(model, ids[:, 100:], cache)
+        torch.testing.assert_close(found, reference, atol=TOLERANCE, rtol=0)
+
     def test_nothing_is_left_in_the_daemon(self):
         model = tiny_model("llama")
         before = open_files()

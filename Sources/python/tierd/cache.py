@@ -6,7 +6,7 @@ import torch
 from transformers import Cache
 
 from .blocks import ELEMENTS, Layout
-from .errors import Unsupported
+from .errors import BlocksLost, Unavailable, Unsupported
 from .fingerprint import fingerprint
 from .interface import expect_attention
 from .layer import TieredLayer
@@ -242,14 +242,22 @@ class TieredCache(Cache):
                 f"{self._store.reach[layer].name}"
             )
         output = query.new_zeros(batch, tokens, query.shape[1], dim)
-        for i, row in enumerate(self.rows):
-            if row.count:
-                part = slice(tokens - row.count, None)
-                attended = attend_row(
-                    row, layer, query[i, :, part], key[i, :, part], value[i, :, part], scale, softcap, sinks,
-                    lambda error, row=row: recover(self, row, error),
-                )
-                output[i, part] = attended.transpose(0, 1)
+        try:
+            for i, row in enumerate(self.rows):
+                if row.count:
+                    part = slice(tokens - row.count, None)
+                    attended = attend_row(
+                        row, layer, query[i, :, part], key[i, :, part], value[i, :, part], scale, softcap, sinks,
+                        lambda error, row=row: recover(self, row, error),
+                    )
+                    output[i, part] = attended.transpose(0, 1)
+        except BlocksLost:
+            # All that was asked for was answered, and nothing is held.
+            raise
+        except BaseException:
+            # In the middle of anything: the connection is the lease, so its end lets everything go.
+            self.hang_up()
+            raise
         self._next_layer = layer + 1
         if self._next_layer == len(self.layers):
             for row in self.rows:
@@ -273,7 +281,10 @@ class TieredCache(Cache):
             if self._scales_by_column and self.column_offset(row):
                 # The model scales by the column: K and V depend on the padding.
                 row.make_private()
-            row.begin(count)
+            try:
+                row.begin(count)
+            except Unavailable as error:
+                recover(self, row, error)
 
     def _finish_step(self):
         if self._next_layer == len(self.layers):
@@ -300,6 +311,12 @@ class TieredCache(Cache):
         for row in self.rows or ():
             row.close()
         self.rows = None
+
+    def hang_up(self):
+        """Ends the session at once, with whatever is asked for or held. The next step opens the sequences anew."""
+        for row in self.rows or ():
+            row.forget_sequence()
+        self._store.hang_up()
 
     def close(self):
         """Ends the session with the daemon. What was sealed stays there, as far as there is room. Idempotent."""

@@ -9,6 +9,10 @@ class Unavailable(TierdError):
     """The daemon is not there, went away, or does not answer in time."""
 
 
+class Stalled(Unavailable):
+    """The daemon is there, and nothing came from it for longer than was to be waited."""
+
+
 class Incompatible(TierdError):
     """The daemon speaks no version of the protocol, or no rule of block ids, that this package knows."""
 

@@ -10,6 +10,8 @@ import weakref
 
 import torch
 
+from .models import unwrapped
+
 _DOMAIN = b"tierd transformers model v1\0"
 # Configuration that changes no K or V.
 _IRRELEVANT = ("_name_or_path", "transformers_version", "_attn_implementation", "_attn_implementation_internal", "use_cache")
@@ -19,6 +21,7 @@ _known = weakref.WeakKeyDictionary()
 
 def fingerprint(model):
     """32 bytes. Reads every weight; remembered for as long as none is replaced or written to."""
+    model = unwrapped(model)
     tensors = sorted({**dict(model.named_parameters()), **dict(model.named_buffers())}.items())
     stamp = tuple((name, tensor.data_ptr(), tensor._version, tensor.shape) for name, tensor in tensors)
     known = _known.get(model)

@@ -39,5 +39,5 @@ class TieredLayer(CacheLayerMixin):
         """-1: a row that outgrows its plan is planned anew."""
         return self.reach.tokens if self.is_sliding else -1
 
-    # What it was called before Transformers 5.18.
+    # What it was called in older versions of Transformers.
     get_max_cache_shape = get_max_length

@@ -64,7 +64,12 @@ def _ropes(config):
                     yield part.get("rope_type", part.get("type"))
 
 
+def unwrapped(model):
+    """The model itself, where this is what `torch.compile` made of it."""
+    return getattr(model, "_orig_mod", model)
+
+
 def cache_argument(model):
-    """What the model's forward calls its cache: `past_key_values`, or `cache` since Transformers 5.18."""
-    parameters = inspect.signature(type(model).forward).parameters
+    """What the model's forward calls its cache: `past_key_values`, or `cache` in newer versions of Transformers."""
+    parameters = inspect.signature(type(unwrapped(model)).forward).parameters
     return "cache" if "cache" in parameters else "past_key_values"

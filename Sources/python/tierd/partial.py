@@ -79,7 +79,8 @@ def _fused(query, key, value, scale, bias, is_causal):
     if query.dtype == torch.float32:
         output, lse = _efficient_cuda(query, key, value, None, True, 0.0, is_causal, scale=scale)[:2]
         return output, lse[..., : query.shape[2]]
-    return _flash_cuda(query, key, value, 0.0, is_causal, False, scale=scale)[:2]
+    output, lse = _flash_cuda(query, key, value, 0.0, is_causal, False, scale=scale)[:2]
+    return output, lse[..., : query.shape[2]]
 
 
 def _plain(query, key, value, scale, bias, softcap):

@@ -10,7 +10,6 @@ BATCH_KEYS = 2048
 # Up to so many queries each block is a partial of its own in one call; beyond, blocks are laid side by side first.
 FEW_QUERIES = 32
 MAX_ATTEMPTS = 8
-_UNSIGNED = (1 << 64) - 1
 
 
 def attend_keys(accumulator, query, positions, key, value, keys, reach, scale, softcap):
@@ -127,7 +126,7 @@ class PastAttention:
         _, slot, generation = entry
         # Read after the bytes were used: loads of one thread stay in order on the processors this runs on.
         table = self.row.sequence.generations_of(slot)
-        return int(table[slot & 0xFFFFFFFF]) & _UNSIGNED == generation
+        return table[slot & 0xFFFFFFFF] == generation
 
     def _block(self, slot):
         arena, index = self.row.sequence.arena_of(slot)
@@ -193,7 +192,7 @@ def copy_block(row, layer, block):
     copy = arena.blocks(row.store.layout)[index].clone()
     if copy.device.type == "cuda":
         torch.cuda.synchronize(copy.device)
-    current = int(sequence.generations_of(entry[1])[index]) & _UNSIGNED == entry[2]
+    current = sequence.generations_of(entry[1])[index] == entry[2]
     sequence.release(layer, [block])
     if not current:
         raise BlocksLost(f"KV block {block} of layer {layer} was overwritten while leased")

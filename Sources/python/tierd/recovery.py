@@ -7,35 +7,35 @@ forward that repairs and meets a loss itself gives up, and the repair begins aga
 
 import torch
 
-from .errors import BlocksLost, TierdError, Unavailable
+from .errors import BlocksLost, Stalled, TierdError, Unavailable
 from .models import cache_argument
 
 MAX_ATTEMPTS = 16
 
 
 def recover(cache, row, error):
-    """Has the daemon hold the row's full blocks again. Raises `error`'s kind where that cannot be had."""
-    if cache.is_repair:
+    """Has the daemon hold the row's full blocks again. Raises where that cannot be had: at once where the daemon answers
+    nothing, or does not come back in time."""
+    if cache.is_repair or isinstance(error, Stalled):
         raise error
     row.recoveries += 1
     if row.recoveries > MAX_ATTEMPTS:
         raise error
-    last = error
+    store, last = cache._store, error
     for _ in range(MAX_ATTEMPTS):
+        if isinstance(last, Unavailable) or not store.is_connected:
+            cache.hang_up()
+            store.reconnect()
         try:
-            _repair(cache, row, last)
-            return
+            return _repair(cache, row, last)
+        except Stalled:
+            raise
         except (BlocksLost, Unavailable) as again:
             last = again
     raise last
 
 
 def _repair(cache, row, error):
-    store = cache._store
-    if isinstance(error, Unavailable) or not store.is_connected:
-        for other in cache.rows:
-            other.forget_sequence()
-        store.reconnect()
     row.reopen()
     full = row.length // row.block_tokens
     held = min(row.sequence.cached_blocks, full)

@@ -168,9 +168,9 @@ class Sequence:
         return self.session.arenas.get(number, DATA, index), index
 
     def generations_of(self, slot):
-        """The generation table of a lease's slot: int64 [slots]."""
+        """The generation table of a lease's slot: a number for each slot of its arena, as it is now."""
         number, index = slot >> 32, slot & 0xFFFFFFFF
-        return self.session.arenas.get(number, GENERATIONS, index).generations()
+        return self.session.arenas.get(number, GENERATIONS, index).generations
 
     def settle(self):
         """Waits until the daemon has taken in what was sealed."""

@@ -25,7 +25,8 @@ _SLOT_BYTES = 64 << 20
 
 
 class Arena:
-    """`bytes`: uint8 [slots, bytes of a slot], on the CPU or on a CUDA device."""
+    """`bytes`: uint8 [slots, bytes of a slot], on the CPU or on a CUDA device. `generations`: of a table of them, one
+    number a slot, as it is now."""
 
     def __init__(self, description, descriptor):
         self.number = description.arena
@@ -33,6 +34,7 @@ class Arena:
         self.role = description.role
         self.slot_bytes = description.slot_bytes
         self.slot_count = description.slot_count
+        self.generations = None
         self._check_description()
         memory = getattr(description, "memory", MEMORY_FILE)
         if memory == CUDA_HANDLE:
@@ -78,6 +80,8 @@ class Arena:
         memory = mmap.mmap(descriptor, size, mmap.MAP_SHARED, protection)
         # A crashed worker's core holds none of the prompts in here.
         memory.madvise(mmap.MADV_DONTDUMP)
+        if self.role == GENERATIONS:
+            self.generations = memoryview(memory).cast("Q")
         with warnings.catch_warnings():
             # torch warns of memory that cannot be written to; that it cannot is the point.
             warnings.filterwarnings("ignore", message="The given buffer is not writable")
@@ -91,10 +95,6 @@ class Arena:
             view = payload.unflatten(1, (2, layout.kv_heads, layout.block_tokens, layout.head_dim))
             self._views[layout] = view
         return view
-
-    def generations(self):
-        """int64 [slots]: the daemon's unsigned numbers, bit for bit."""
-        return self.bytes.view(torch.int64).view(-1)
 
 
 class ArenaTable:

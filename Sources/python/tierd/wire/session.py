@@ -6,7 +6,7 @@ The connection is the lease: when it ends, whatever was held is free, and what w
 import os
 import time
 
-from ..errors import Incompatible, Unavailable, Violated
+from ..errors import Incompatible, Stalled, Unavailable, Violated
 from . import channel as channels
 from . import worker_pb2 as wire
 from .arenas import ArenaTable
@@ -121,7 +121,9 @@ class Session:
         while not is_done():
             left = timeout_s - (time.monotonic() - last)
             if left <= 0:
-                raise Unavailable(f"the daemon sent nothing for {timeout_s:g} s while {what} was awaited")
+                raise Stalled(
+                    f"the daemon sent nothing for {timeout_s:g} s while {what} was awaited: see `tierctl status`"
+                )
             if self.pump(min(left, 1.0)):
                 last = time.monotonic()
 
