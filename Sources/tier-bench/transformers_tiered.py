@@ -15,6 +15,8 @@ maps included; with the first so many layers alone, where that is said.
 Standard output is for these answers alone.
 """
 
+import ctypes
+import gc
 import json
 import os
 import sys
@@ -102,9 +104,10 @@ def memory(path, tokens_path, threads, kind, count, socket, layers=None):
         del model.model.layers[int(layers) :]
         model.config.num_hidden_layers = int(layers)
     tokens = read_tokens(tokens_path, int(count))
-    # What is made once, whatever the length: threads, workspaces.
-    default_prefill(model, tokens[:CHUNK])
     tierd.fingerprint(model)
+    # What loading left behind is not to hide what the prefill takes.
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     before = resident_bytes("VmRSS")
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
