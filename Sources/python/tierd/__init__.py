@@ -15,6 +15,7 @@ from .sequence import Limits, Plan, Sequence
 from .wire.session import Session
 
 __all__ = [
-    "BlockChain", "BlocksLost", "Incompatible", "Layout", "Limits", "Plan", "Refused", "Sequence", "Session", "Stalled", "TierdError",
-    "TieredCache", "Unavailable", "Unsupported", "Violated", "enable", "fingerprint", "generate", "prefill",
+    "BlockChain", "BlocksLost", "Incompatible", "Layout", "Limits", "Plan", "Refused", "Sequence", "Session",
+    "Stalled", "TierdError", "TieredCache", "Unavailable", "Unsupported", "Violated", "enable", "fingerprint",
+    "generate", "prefill",
 ]

@@ -32,7 +32,7 @@ def fingerprint(model):
     for name, tensor in tensors:
         _add(digest, f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}".encode())
         content = hashlib.sha256()
-        flat = tensor.detach().reshape(-1).view(torch.uint8) if tensor.dim() else tensor.detach().reshape(1).view(torch.uint8)
+        flat = tensor.detach().reshape(-1).view(torch.uint8)
         for start in range(0, len(flat), _PIECE):
             content.update(memoryview(flat[start : start + _PIECE].cpu().numpy()))
         digest.update(content.digest())

@@ -24,7 +24,9 @@ def layer_reaches(config):
         raise Unsupported(f"{name} keeps latent K and V")
     for rope in _ropes(config):
         if rope in _CHANGING_ROPES:
-            raise Unsupported(f"{name} has {rope!r} rotary embeddings, which turn earlier keys otherwise as a sequence grows")
+            raise Unsupported(
+                f"{name} has {rope!r} rotary embeddings, which turn earlier keys otherwise as a sequence grows"
+            )
     return tuple(_reach(config, name, kind) for kind in _layer_types(config))
 
 

@@ -73,7 +73,8 @@ class PastAttention:
                 flight = self._land(flight)
         if leases.lost:
             raise BlocksLost(
-                f"{len(leases.lost)} KV blocks of layer {self.layer}, first block {min(leases.lost)}, were lost by the daemon"
+                f"{len(leases.lost)} KV blocks of layer {self.layer}, first block {min(leases.lost)}, "
+                "were lost by the daemon"
             )
 
     def _launch(self, batch):

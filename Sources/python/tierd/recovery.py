@@ -61,7 +61,8 @@ def _read_again(cache, row, start, stop):
             view.plan_step([end - position], position + offset)
             tokens = torch.tensor([row.tokens[position:end]], device=device)
             positions = torch.arange(position, end, device=device)[None]
-            model(input_ids=tokens, position_ids=positions, use_cache=True, logits_to_keep=1, **{cache_argument(model): view})
+            inputs = {"input_ids": tokens, "position_ids": positions, cache_argument(model): view}
+            model(use_cache=True, logits_to_keep=1, **inputs)
             cache.repaired_tokens += end - position
             position = end
     row.sequence.settle()

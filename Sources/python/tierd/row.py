@@ -222,6 +222,7 @@ class Row:
         """A copy of a full block."""
         from .past import copy_block
 
+        self.ensure_named()
         return copy_block(self, layer, block)
 
 

@@ -71,8 +71,8 @@ class Store:
         for tier, needed, budget in needs:
             if needed > budget:
                 raise Refused(
-                    f"the {tier} budget of {budget / (1 << 20):.1f} MiB is too small for one step of {self.batch} rows at once:"
-                    f" {needed / (1 << 20):.1f} MiB would do, or smaller chunks, or fewer rows"
+                    f"the {tier} budget of {budget / (1 << 20):.1f} MiB is too small for one step of {self.batch} rows "
+                    f"at once: {needed / (1 << 20):.1f} MiB would do, or smaller chunks, or fewer rows"
                 )
 
     def open(self, total_blocks):

@@ -28,7 +28,9 @@ class _Driver:
         try:
             self._library = ctypes.CDLL("libcuda.so.1")
         except OSError as error:
-            raise Unavailable("the daemon computes on CUDA memory, and there is no CUDA driver (libcuda.so.1) here") from error
+            raise Unavailable(
+                "the daemon computes on CUDA memory, and there is no CUDA driver (libcuda.so.1) here"
+            ) from error
         self.call("cuInit", ctypes.c_uint(0))
 
     def has(self, name):
@@ -93,7 +95,9 @@ def tensor(description, descriptor):
     """uint8 [slots, bytes of a slot] on the device. The descriptor stays the caller's."""
     size = description.slot_bytes * description.slot_count
     if len(description.device_uuid) != 16 or description.allocation_bytes < size:
-        raise Violated(f"the daemon described the CUDA memory of arena {description.arena} in a way the protocol does not allow")
+        raise Violated(
+            f"the daemon described the CUDA memory of arena {description.arena} in a way the protocol does not allow"
+        )
     driver = _Driver()
     ordinal = driver.ordinal(bytes(description.device_uuid))
     # The device's primary context, which is torch's.
