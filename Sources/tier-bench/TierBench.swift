@@ -56,7 +56,7 @@ struct TierBench: ParsableCommand {
     do {
       let groups = try BenchmarkGroups.named(only)
       if list {
-        for group in groups { print(group.name.padded(to: 10) + group.summary) }
+        for group in groups { print(group.name.padded(to: 14) + group.summary) }
       } else if needs {
         let needed = Set(groups.flatMap { $0.needs })
         for need in BenchmarkNeed.allCases where needed.contains(need) { print(need.rawValue) }
