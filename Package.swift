@@ -139,7 +139,7 @@ let package = Package(
         "CKernels",
         arguments,
       ],
-      exclude: ["transformers_prefill.py"], swiftSettings: strict),
+      exclude: ["transformers_prefill.py", "transformers_tiered.py"], swiftSettings: strict),
 
     // Tests: one target per library, and real processes end to end.
     tests("TierCoreTests", ["TierCore", "TierTesting"]),

@@ -34,6 +34,7 @@ enum FigureTable {
     case .tokensPerSecond: number(value, digits: 0) + " tokens/s"
     case .gigabytesPerSecond: number(value, digits: 2) + " GB/s"
     case .positions: number(value, digits: 0) + " positions"
+    case .graphs: number(value, digits: 0) + " graphs"
     case .blocks: number(value, digits: 0) + " blocks"
     case .percent: number(value, digits: 1) + " %"
     case .points: number(value, digits: 2) + " points"
