@@ -17,7 +17,7 @@ import TierCore
     _ bench: Bench, _ checkpoint: Checkpoint, layers: AllResidentSession, head: AllResidentSession,
     kv session: AllResidentSession = AllResidentSession()
   ) throws -> Score {
-    let weights = try LlamaWeights(
+    let weights = try DecoderWeights(
       config: checkpoint.config, source: checkpoint.weights, compute: bench.compute, fingerprint: bench.fingerprint,
       sessions: (layers, head))
     let kv = try bench.kv(session, blockTokens: 16, maxTokens: tokens.count) {
