@@ -65,7 +65,8 @@ import Testing
       try Evaluation(Worker.eval(Sources.family("gemma3"), tokens: tokens, .daemon(daemon), flags, in: home))
     }
     #expect(runs[0].isIdentical(to: runs[1]))
-    #expect(try Evaluation(Worker.eval(Sources.family("gemma3"), tokens: tokens, .embedded([]), flags, in: home))
-      .isIdentical(to: runs[0]))
+    #expect(
+      try Evaluation(Worker.eval(Sources.family("gemma3"), tokens: tokens, .embedded([]), flags, in: home))
+        .isIdentical(to: runs[0]))
   }
 }

@@ -3,19 +3,31 @@ import ModelFiles
 /// Spells the turns of a conversation in tokens: control tokens as such, everything else as text.
 struct ChatWriter {
   private let tokenizer: Tokenizer
-  private(set) var tokens: [UInt32]
+  private var written: [UInt32]
+  /// Text since the last control token: it is merged as a whole, as it would be in a text that holds both.
+  private var pending = ""
 
   init(_ tokenizer: Tokenizer) {
     self.tokenizer = tokenizer
-    tokens = tokenizer.beginTokens
+    written = tokenizer.beginTokens
+  }
+
+  /// All that was written.
+  var tokens: [UInt32] {
+    written + tokenizer.encode(pending, addedTokens: .asText, isContinuing: !written.isEmpty)
   }
 
   private mutating func control(_ token: String) {
     // The template was chosen because the vocabulary has them.
-    tokens.append(tokenizer.addedToken(token)!)
+    control([tokenizer.addedToken(token)!])
   }
 
-  private mutating func text(_ text: String) { tokens += tokenizer.encode(text, addedTokens: .asText) }
+  private mutating func control(_ controls: [UInt32]) {
+    written = tokens + controls
+    pending = ""
+  }
+
+  private mutating func text(_ text: String) { pending += text }
 
   mutating func chatML(_ messages: [ChatMessage], _ opensReply: Bool) {
     for message in messages {
@@ -74,13 +86,13 @@ struct ChatWriter {
         throw .unsupportedTurn("\(turn.role.rawValue) out of turn", style: template.style.rawValue)
       }
       if turn.role == .user {
-        if i > 0, template.style == .llama2 { tokens += tokenizer.beginTokens }
+        if i > 0, template.style == .llama2 { control(tokenizer.beginTokens) }
         var content = template.style == .llama2 ? turn.content.trimmed : turn.content
         if i == 0, let system { content = "<<SYS>>\n\(system)\n<</SYS>>\n\n\(content)" }
         instruction(content)
       } else {
         text(template.style == .llama2 ? " \(turn.content.trimmed) " : turn.content)
-        if let end = tokenizer.description.endTokens.first { tokens.append(UInt32(end)) }
+        if let end = tokenizer.description.endTokens.first { control([UInt32(end)]) }
       }
     }
   }

@@ -98,7 +98,10 @@ public struct Tokenizer: Sendable {
 
 extension Tokenizer {
   /// The tokens of `text`, without `beginTokens`.
-  public func encode(_ text: String, addedTokens rule: AddedTokens = .recognized) -> [UInt32] {
+  /// - Parameter isContinuing: tokens come before it: what only the beginning of a text gets, it does not.
+  public func encode(
+    _ text: String, addedTokens rule: AddedTokens = .recognized, isContinuing: Bool = false
+  ) -> [UInt32] {
     var tokens: [UInt32] = []
     var scratch = BytePairMerger.Scratch()
     var text = text
@@ -106,11 +109,12 @@ extension Tokenizer {
       var start = 0
       let matcher = rule == .recognized ? addedTokens : textTokens
       while let (range, id) = matcher.first(in: bytes, from: start) {
-        encodePlain(bytes[start..<range.lowerBound], isFirst: start == 0, scratch: &scratch, into: &tokens)
+        let isFirst = start == 0 && !isContinuing
+        encodePlain(bytes[start..<range.lowerBound], isFirst: isFirst, scratch: &scratch, into: &tokens)
         tokens.append(id)
         start = range.upperBound
       }
-      encodePlain(bytes[start...], isFirst: start == 0, scratch: &scratch, into: &tokens)
+      encodePlain(bytes[start...], isFirst: start == 0 && !isContinuing, scratch: &scratch, into: &tokens)
     }
     return tokens
   }

@@ -40,7 +40,8 @@ final class ManagedWeights: WeightKeeper, @unchecked Sendable {
       session: sessions.head, sequence: SequenceID(1), shards: shards.head.count,
       slotBytes: shards.head.map(\.layout.slotBytes).max() ?? 0,
       ids: ids(
-        shards.head[0].layout.partBytes.count, shards.head[0].layout.matrices.map(\.packing), "head"), ringSlots: 1, mayWait: mayWait)
+        shards.head[0].layout.partBytes.count, shards.head[0].layout.matrices.map(\.packing), "head"), ringSlots: 1,
+      mayWait: mayWait)
   }
 
   /// Packs what the store does not hold yet, so that reading need not.

@@ -26,4 +26,3 @@ struct GGUFWeights: WeightSource {
 
   func find(_ name: String) -> TensorView? { views[name] }
 }
-

@@ -7,7 +7,8 @@ extension TokenizerDescription {
     let path = vocabulary.path
     let normalized = try prefixOfNormalizer(json, path: path)
     let cut = try prefixOfPreTokenizer(json, path: path)
-    guard normalized == nil || cut == nil || cut == SentencePieceRules.Prefix.none, let prefix = normalized ?? cut else {
+    guard normalized == nil || cut == nil || cut == SentencePieceRules.Prefix.none, let prefix = normalized ?? cut
+    else {
       throw .unsupportedTokenizer(path: path, name: "BPE with byte_fallback whose spaces are not replaced once")
     }
     var unknown: Int?
@@ -31,7 +32,9 @@ extension TokenizerDescription {
   private static let space = "\u{2581}"
 
   /// nil where no normalizer replaces spaces.
-  private static func prefixOfNormalizer(_ json: JSON, path: String) throws(ModelFileError) -> SentencePieceRules.Prefix? {
+  private static func prefixOfNormalizer(_ json: JSON, path: String) throws(ModelFileError) -> SentencePieceRules
+    .Prefix?
+  {
     guard let root = json.present("normalizer") else { return nil }
     let steps = root["type"]?.string == "Sequence" ? root["normalizers"]?.array ?? [] : [root]
     var prepends = false

@@ -70,7 +70,8 @@ extension ModelConfig {
       "llama3:\(hexadecimal(factor)):\(hexadecimal(low)):\(hexadecimal(high)):\(original)"
     case .divisors(let divisors): "divisors:" + divisors.map(hexadecimal).joined(separator: ",")
     case .yarn(let yarn):
-      "yarn:" + [yarn.factor, yarn.betaFast, yarn.betaSlow, yarn.attentionFactor].map(hexadecimal)
+      "yarn:"
+        + [yarn.factor, yarn.betaFast, yarn.betaSlow, yarn.attentionFactor].map(hexadecimal)
         .joined(separator: ":") + ":\(yarn.originalContext):\(yarn.truncates)"
     }
   }
