@@ -44,6 +44,17 @@ import TierCore
     #expect(layers.leaseCount == 0 && head.leaseCount == 0)
   }
 
+  @Test("Layers with experts among others", arguments: [0, 40])
+  func experts(lossPercent: Int) throws {
+    let path = FamilyTests.path("llama4")
+    let bench = try Bench(path: path, type: .f32)
+    let resident = try bench.score(tokens, chunkTokens: 32, blockTokens: 16, ordered: true).score
+    let layers = AllResidentSession(.init(seed: 3, lossPercent: lossPercent))
+    let managed = try score(bench, Checkpoint(path: path), layers: layers, head: AllResidentSession())
+    #expect(managed.nll == resident.nll)
+    #expect(layers.brokenRules == [])
+  }
+
   @Test("Lost KV is computed again while weights come and go")
   func withLostKV() throws {
     let bench = try ResidencyTests.bench(.bf16)
