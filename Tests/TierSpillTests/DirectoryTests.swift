@@ -45,6 +45,36 @@ struct DirectoryTests {
     }
   }
 
+  @Test func aWriteUnderWayIsNoSignThatTheDirectoryIsBack() throws {
+    try withTemporaryDirectory { place in
+      let (directory, away) = (place + "/spill", place + "/away")
+      let spill = try opened(directory)
+      let isDone = Atomic(false)
+      let writer = Thread {
+        var key = 0
+        while !isDone.load(ordering: .relaxed) {
+          key += 1
+          _ = spill.write([TestBlock(key % 8, version: key)])
+        }
+      }
+      usleep(50_000)
+      rename(directory, away)
+      let gone = SpillStatistics.Health.degraded(.directoryGone(directory: directory))
+      #expect(eventually { spill.health == gone })
+      var stays = true
+      for _ in 0..<200 where stays {
+        stays = spill.health == gone
+        usleep(1000)
+      }
+      #expect(stays, "what was under way when the directory went must not make the spill healthy")
+      isDone.store(true, ordering: .relaxed)
+      writer.join()
+      spill.close()
+      rename(away, directory)
+      removeFiles(directory)
+    }
+  }
+
   @Test func aReplacedDirectoryIsBegunAnewAndItsLossesTold() throws {
     try withTemporaryDirectory { place in
       let directory = place + "/spill"

@@ -121,7 +121,8 @@ extension Spill {
           state.counters.writtenOriginalBytes += record.header.layout.payloadBytes
           state.counters.writtenStoredBytes += record.header.recordBytes
         }
-        if failure == nil { state.writeFault = nil }
+        // What was under way when the directory went says nothing of whether it is back.
+        if failure == nil, !state.isDetached { state.writeFault = nil }
       }
     }
     state.withLock { $0.retireEmpty() }
