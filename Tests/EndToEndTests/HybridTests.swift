@@ -10,7 +10,6 @@ import Testing
 
   /// 16 tokens of one layer of a tiny model in f32: 2 heads of 16, K and V.
   private static let blockBytes = 4096
-  private static let layers = 4
   /// Far less than the 4 MB of the longer text's KV.
   private static let budgets = Daemon.Budgets(device: "1MiB", host: "1MiB", disk: "64MiB")
 
@@ -53,7 +52,8 @@ import Testing
   func control() throws {
     let long = try evaluate("llama3", tokens: 4000)
     #expect(long.tiers.blocks(from: "host", to: "disk") > 0)
-    #expect(peak(long) >= 4000 / 16 * Self.layers * Self.blockBytes)
+    // More than memory has: the rest is on disk, compressed.
+    #expect(peak(long) > 3 << 20)
   }
 
   @Test("What is left of a text is enough to go on from: its windows are read back, not computed again")
