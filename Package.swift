@@ -167,8 +167,8 @@ let package = Package(
     tests(
       "EndToEndTests",
       [
-        "TierCore", "ControlAPI", "ControlClient", "CLinux", "TierTesting", "TierTrace", "TierWire", "tierd", "tierctl",
-        "tier-worker", "tier-stress",
+        "TierCore", "ControlAPI", "ControlClient", "CLinux", "TierTesting", "TierTrace", "TierWire", "CUDADriver",
+        "FakeCUDADriver", "tierd", "tierctl", "tier-worker", "tier-stress",
       ]),
   ],
   swiftLanguageModes: [.v6],
