@@ -1,4 +1,5 @@
 import CUDADriver
+import ControlAPI
 import Foundation
 import Testing
 import TierCore
