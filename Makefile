@@ -29,8 +29,8 @@ SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 # What `make install` ships has the Swift runtime in it, and is built apart.
 BIN := .build/release
 
-.PHONY: help demo test bench crash stress simulate install install-files uninstall vm-test model apt swift build python lint \
-  clean test-transformers test-python
+.PHONY: help demo test bench crash gpu-check stress simulate install install-files uninstall vm-test numa-test model \
+  apt swift build python lint clean test-transformers test-python
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -77,6 +77,15 @@ simulate: apt swift ## the residency core and the spill under every fault, SEEDS
 	@swift build $(SWIFT_FLAGS) --product tier-simulate
 	$(BIN)/tier-simulate --first $(FIRST) --seeds $(SEEDS) $(if $(ONLY),--only $(ONLY))
 
+gpu-check: apt swift ## the device tier on this machine's GPU, beside bare copies; exits 75 where there is none
+	@for program in tierd tier-gpu-check; do
+	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
+	done
+	# What is in this directory runs on any machine with a driver: nothing else has to be there.
+	mkdir -p .build/gpu-check
+	for program in tierd tier-gpu-check; do strip -o .build/gpu-check/$$program .build/static/release/$$program; done
+	.build/gpu-check/tier-gpu-check
+
 stress: apt swift ## workers, faults and every byte verified: PROFILE=ci|soak|pressure, STRESS='--minutes 10' for more
 	@for program in tierd tier-stress; do swift build $(SWIFT_FLAGS) --product $$program; done
 	$(BIN)/tier-stress --profile $(PROFILE) $(STRESS)
@@ -101,6 +110,12 @@ vm-test: apt swift model ## the service in a virtual machine with systemd: VM=di
 	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
 	done
 	VM="$(VM)" MODEL=$(MODEL) systemd/vm-test
+
+numa-test: apt swift ## where the pools' pages are, in virtual machines with 2 and 4 NUMA nodes: VM=directory as above
+	@[ -n "$(VM)" ] || { echo "make numa-test VM=DIRECTORY: where build-image and run-in-vm are (docs/testing.md)" >&2; exit 64; }
+	$(MAKE) --no-print-directory apt PACKAGES="$(VM_PACKAGES)"
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product tierd
+	VM="$(VM)" Tests/NumaMachine/numa-test
 
 build: apt swift
 	@swift build $(SWIFT_FLAGS)

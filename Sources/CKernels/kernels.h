@@ -28,7 +28,11 @@ typedef struct {
   void (*rope)(float *x, const float *cos, const float *sin, size_t rows, size_t heads, size_t head_dim);
   void (*silu_mul)(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype, size_t rows,
                    size_t n);
+  void (*gelu_tanh_mul)(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype, size_t rows,
+                        size_t n);
   void (*add)(float *x, const float *y, size_t n);
+  void (*scale)(float *x, float factor, size_t n);
+  void (*soft_cap)(float *x, float cap, size_t n);
   void (*attend_finish)(const float *o, const float *l, size_t rows, size_t head_dim, void *out, ck_dtype dtype,
                         size_t out_stride);
 } ck_kernels;

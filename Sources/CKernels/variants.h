@@ -30,7 +30,11 @@
   void ck_rope_##level(float *x, const float *cos, const float *sin, size_t rows, size_t heads, size_t head_dim);     \
   void ck_silu_mul_##level(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype,           \
                            size_t rows, size_t n);                                                                    \
+  void ck_gelu_tanh_mul_##level(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype,      \
+                                size_t rows, size_t n);                                                               \
   void ck_add_##level(float *x, const float *y, size_t n);                                                            \
+  void ck_scale_##level(float *x, float factor, size_t n);                                                            \
+  void ck_soft_cap_##level(float *x, float cap, size_t n);                                                            \
   void ck_attend_finish_##level(const float *o, const float *l, size_t rows, size_t head_dim, void *out,              \
                                 ck_dtype dtype, size_t out_stride);
 CK_VARIANTS(CK_DECLARE)

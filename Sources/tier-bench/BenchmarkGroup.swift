@@ -23,7 +23,7 @@ enum BenchmarkNeed: String, Sendable, CaseIterable {
 enum BenchmarkGroups {
   static let all: [any BenchmarkGroup.Type] = [
     LatencyGroup.self, PrefillGroup.self, TieringGroup.self, OverheadGroup.self, PlanGroup.self, SpillGroup.self,
-    PrefixGroup.self, WeightsGroup.self, RecommendGroup.self, LifeGroup.self, DamageGroup.self,
+    PrefixGroup.self, WeightsGroup.self, RecommendGroup.self, LifeGroup.self, DamageGroup.self, PinGroup.self,
     TransformersGroup.self,
   ]
 

@@ -35,6 +35,7 @@ public final class Head {
         }
       }
     }
+    cap(logits.floats, count: model.config.vocab)
     return UnsafeBufferPointer(start: logits.floats, count: model.config.vocab)
   }
 
@@ -78,6 +79,7 @@ public final class Head {
     let row = panelLogits[thread].floats
     for (panel, outputs) in matrix.panels.enumerated() {
       try multiply(matrix, panel, rows: targets.count, normed[thread], into: row, thread)
+      cap(row, count: targets.count * outputs.count)
       for (i, target) in targets.enumerated() {
         let logits = UnsafeBufferPointer(start: row + i * outputs.count, count: outputs.count)
         sums[i].add(logits)
@@ -85,6 +87,10 @@ public final class Head {
         if outputs.contains(local) { sums[i].target = logits[local - outputs.lowerBound] }
       }
     }
+  }
+
+  private func cap(_ logits: UnsafeMutablePointer<Float>, count: Int) {
+    if let cap = model.config.logitSoftCap { ck_soft_cap(logits, cap, count) }
   }
 
   private func norm(_ rows: Range<Int>, into target: AlignedBuffer) {

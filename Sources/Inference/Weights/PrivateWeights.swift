@@ -5,12 +5,12 @@ final class PrivateWeights: WeightKeeper {
   private let layers: [LayerMatrices]
   private let head: [PackedMatrix]
 
-  init(_ shards: LlamaShards, compute: Compute, progress: (_ done: Int, _ of: Int) -> Void) throws {
+  init(_ shards: DecoderShards, compute: Compute, progress: (_ done: Int, _ of: Int) -> Void) throws {
     var layers: [LayerMatrices] = []
     for layer in 0..<shards.config.layers {
-      let memory = ShardMemory(shards.layer)
+      let memory = ShardMemory(shards.layout(of: layer))
       try shards.fillLayer(layer, memory.bases, compute: compute)
-      layers.append(shards.matrices(memory.bases.map { UnsafeRawPointer($0) }, owner: memory))
+      layers.append(shards.matrices(of: layer, memory.bases.map { UnsafeRawPointer($0) }, owner: memory))
       progress(layer + 1, shards.config.layers)
     }
     self.layers = layers
