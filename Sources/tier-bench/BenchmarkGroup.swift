@@ -22,7 +22,8 @@ enum BenchmarkNeed: String, Sendable, CaseIterable {
 
 enum BenchmarkGroups {
   static let all: [any BenchmarkGroup.Type] = [
-    LatencyGroup.self, PrefillGroup.self, TieringGroup.self, OverheadGroup.self, PlanGroup.self, SpillGroup.self,
+    LatencyGroup.self, KernelsGroup.self, PrefillGroup.self, TieringGroup.self, OverheadGroup.self, PlanGroup.self,
+    SpillGroup.self,
     PrefixGroup.self, WeightsGroup.self, RecommendGroup.self, LifeGroup.self, DamageGroup.self,
   ]
 
