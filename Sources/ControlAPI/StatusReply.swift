@@ -9,6 +9,8 @@ public struct StatusReply: Codable, Sendable, Equatable {
   public var draining: Bool
   /// From the fastest down; a tier the daemon does not have is left out.
   public var tiers: [TierStatus]
+  /// The host tier's parts, by NUMA node.
+  public var pools: [PoolStatus]
   public var moves: [MoveStatus]
   /// Blocks an acquire found resident / had to wait for / found nowhere.
   public var hits: Int
@@ -25,12 +27,15 @@ public struct StatusReply: Codable, Sendable, Equatable {
   public var latencies: [LatencyStatus]
   /// Nil where memory pressure is not watched.
   public var pressure: PressureStatus?
+  /// Nil where the device tier is emulated, or there is none.
+  public var device: DeviceStatus?
 
   public init(
     version: String, pid: Int32, uptimeS: Double, instance: String, draining: Bool, tiers: [TierStatus],
     moves: [MoveStatus], hits: Int, misses: Int, lost: Int, retired: Int, leases: Int, sessions: Int,
     sequences: SequenceCounts,
-    spill: SpillStatus?, latencies: [LatencyStatus], pressure: PressureStatus? = nil
+    spill: SpillStatus?, latencies: [LatencyStatus], pressure: PressureStatus? = nil, pools: [PoolStatus] = [],
+    device: DeviceStatus? = nil
   ) {
     self.version = version
     self.pid = pid
@@ -38,6 +43,7 @@ public struct StatusReply: Codable, Sendable, Equatable {
     self.instance = instance
     self.draining = draining
     self.tiers = tiers
+    self.pools = pools
     self.moves = moves
     self.hits = hits
     self.misses = misses
@@ -49,6 +55,7 @@ public struct StatusReply: Codable, Sendable, Equatable {
     self.spill = spill
     self.latencies = latencies
     self.pressure = pressure
+    self.device = device
   }
 }
 

@@ -23,7 +23,9 @@ func makeDaemonParts(
   _ configuration: DaemonConfiguration, _ activation: Activation, damagesOneReadIn: Int? = nil, notifier: Notifier,
   logger: Logger
 ) throws -> DaemonParts {
-  let engine = try openEngine(configuration, activation.memoryFiles, damagesOneReadIn, notifier.manager, logger)
+  let deviceLoss = DeviceLossService(logger: logger)
+  let engine = try openEngine(
+    configuration, activation.memoryFiles, damagesOneReadIn, notifier.manager, deviceLoss, logger)
   do throws(WorkerServerError) {
     let instance = StoreInstance()
     let server = try openServer(configuration, activation, engine, instance, logger)
@@ -31,7 +33,8 @@ func makeDaemonParts(
       engine: engine, server: server, drainDeadlineS: configuration.drainDeadlineS, notifier: notifier, logger: logger)
     let watchdog = WatchdogService(
       engine: engine, workers: { server.connectionCount }, notifier: notifier, logger: logger)
-    return DaemonParts(store: EngineControl(engine, instance: "\(instance)"), services: [service, watchdog])
+    return DaemonParts(
+      store: EngineControl(engine, instance: "\(instance)"), services: [service, watchdog, deviceLoss])
   } catch {
     engine.stop()
     throw StoreFault(error)
@@ -62,13 +65,21 @@ private func openServer(
 
 private func openEngine(
   _ configuration: DaemonConfiguration, _ kept: [PassedDescriptor], _ damagesOneReadIn: Int?, _ manager: ServiceManager,
-  _ logger: Logger
+  _ deviceLoss: DeviceLossService, _ logger: Logger
 ) throws -> Engine {
+  let device = try DeviceOpening(configuration, logger)
   var options = EngineOptions(
-    deviceBytes: configuration.deviceBudgetBytes, hostBytes: configuration.hostBudgetBytes,
+    deviceBytes: device.budgetBytes, hostBytes: configuration.hostBudgetBytes,
     diskBytes: configuration.diskBudgetBytes,
     spillDirectory: configuration.spillDirectory,
     linkBytesPerSecond: configuration.emulatedLinkBytesPerS, report: { logger.warning("\($0)") })
+  let host = try HostPlan(configuration, .read(), logger)
+  host.apply(to: &options)
+  if host.pools.count > 1 {
+    logger.info("host pools", metadata: ["nodes": "\(HostBudget.nodes(host.pools).text)"])
+  }
+  device.apply(to: &options)
+  options.deviceLost = deviceLoss.lost
   options.memoryKeeper = ArenaKeeper(manager, logger)
   options.keptMemory = kept.map { KeptDescriptor(name: $0.name, descriptor: $0.descriptor) }
   options.damagesOneReadIn = damagesOneReadIn

@@ -71,7 +71,8 @@ extension ResidencyCore {
       return
     }
     let group = lists.addGroup(layers: plan.layers)
-    let sequence = Sequence(session: id, tenant: sessions[id]!.tenant, plan: plan, group: group)
+    let sequence = Sequence(
+      session: id, tenant: sessions[id]!.tenant, near: sessions[id]!.near, plan: plan, group: group)
     sequence.lastActivityMs = nowMs
     sequences.append(sequence, as: group)
     sessions[id]!.sequences[plan.sequence] = group
@@ -91,20 +92,22 @@ extension ResidencyCore {
   /// Why the plan could not run even with all memory to itself.
   func misfit(_ plan: SequencePlan) -> Refusal? {
     let needs = Admission.minimum(plan, computeTier: computeTier)
-    for (tier, bytes) in [(Tier.device, needs.device), (.host, needs.host)] where bytes > self[tier].configuredBytes {
-      return .stepExceedsBudget(tier: tier, neededBytes: bytes, budgetBytes: self[tier].configuredBytes)
+    for (tier, bytes) in [(Tier.device, needs.device), (.host, needs.host)] {
+      let most = self[tier].promisable(of: self[tier].configuredBytes, to: plan)
+      if bytes > most { return .stepExceedsBudget(tier: tier, neededBytes: bytes, budgetBytes: most) }
     }
     let total = Admission.sequenceBytes(plan)
-    if total > capacity(beside: needs, \.configuredBytes) {
-      return .sequenceExceedsBudgets(
-        neededBytes: total, budgetBytes: capacity(beside: needs, \.configuredBytes))
-    }
+    let capacity = capacity(beside: needs, plan, \.configuredBytes)
+    if total > capacity { return .sequenceExceedsBudgets(neededBytes: total, budgetBytes: capacity) }
     return nil
   }
 
   /// What all tiers together hold of blocks, with `needs` reserved.
-  private func capacity(beside needs: Admission.Needs, _ budget: KeyPath<Pool, Int>) -> Int {
-    max(0, device[keyPath: budget] - needs.device) + max(0, host[keyPath: budget] - needs.host)
+  private func capacity(
+    beside needs: Admission.Needs, _ plan: SequencePlan, _ budget: KeyPath<Pool, Int>
+  ) -> Int {
+    max(0, device.promisable(of: device[keyPath: budget], to: plan) - needs.device)
+      + max(0, host.promisable(of: host[keyPath: budget], to: plan) - needs.host)
       + Admission.usableDisk(disk.capBytes)
   }
 
@@ -141,13 +144,16 @@ extension ResidencyCore {
     }
     let isAlone = minima == needs
     guard
-      minima.device <= device.budgetBytes && minima.host <= host.budgetBytes
-        && total <= capacity(beside: minima, \.budgetBytes) || isAlone && misfit(plan) == nil
+      minima.device <= device.promisable(to: plan) && minima.host <= host.promisable(to: plan)
+        && total <= capacity(beside: minima, plan, \.budgetBytes) || isAlone && misfit(plan) == nil
     else { return false }
+    noteLargestSlot(beside: plan)
     // However short the machine is of memory, one sequence at a time goes on.
-    raise(.device, to: minima.device)
-    raise(.host, to: minima.host)
-    if device.reservedBytes + needs.device > device.budgetBytes || host.reservedBytes + needs.host > host.budgetBytes {
+    raise(.device, to: minima.device + device.strandableBytes)
+    raise(.host, to: minima.host + host.strandableBytes)
+    if device.reservedBytes + needs.device > device.promisable(to: plan)
+      || host.reservedBytes + needs.host > host.promisable(to: plan)
+    {
       for other in sequences.values { trimToMinimum(other) }
     }
     grant(sequence, needs)
@@ -174,11 +180,11 @@ extension ResidencyCore {
       plan.layout.isDroppable ? 0 : max(0, min(share, Admission.ringSlotsPreferred) - plan.ringSlots) * slot
     let transitSlots = min(host.budgetBytes / Admission.transitShare / slot, Admission.transitSlotsPreferred)
     let extraTransit = plan.layout.isDroppable ? 0 : max(0, transitSlots - Admission.transitSlots(plan)) * slot
-    if self[computeTier].reservedBytes + computeNeed(needs) + extraRing <= compute.budgetBytes {
+    if self[computeTier].reservedBytes + computeNeed(needs) + extraRing <= compute.promisable(to: plan) {
       sequence.ringLimit += extraRing / slot
       if computeTier == .device { sequence.reserved.device += extraRing } else { sequence.reserved.host += extraRing }
     }
-    if host.reservedBytes + sequence.reserved.host + extraTransit <= host.budgetBytes {
+    if host.reservedBytes + sequence.reserved.host + extraTransit <= host.promisable(to: plan) {
       sequence.transitLimitBytes += extraTransit
       sequence.reserved.host += extraTransit
     }
@@ -205,16 +211,17 @@ extension ResidencyCore {
 
   private mutating func openStaging(for sequence: Sequence) -> Bool {
     let bytes = Admission.stagingBytes(sequence.plan)
-    guard makeRoom(bytes, on: .host) else { return false }
+    guard makeRoom(bytes, on: .host, inPieces: true) else { return false }
     var steps: [Pool.Step] = []
-    guard host.takeStaging(bytes, steps: &steps) else { return false }
+    guard let pieces = host.takeStaging(bytes, near: sequence.near, steps: &steps) else { return false }
     carryOut(steps, on: .host)
     let slot = sequence.plan.layout.slotBytes
     let count = sequence.plan.stagingSlots
     let arena = nextArena()
     sequence.staging = Staging(
-      arena: arena, slotBytes: slot, free: (0..<UInt32(count)).reversed(), slotCount: count)
-    emit(.openStaging(arena, sequence.session, slotBytes: slot, slotCount: count))
+      arena: arena, slotBytes: slot, free: (0..<UInt32(count)).reversed(), slotCount: count, pieces: pieces)
+    let shares = pieces.map { StagingShare(node: host.nodes[$0.node].id, bytes: $0.bytes) }
+    emit(.openStaging(arena, sequence.session, slotBytes: slot, slotCount: count, shares))
     emit(.announce(arena, sequence.session))
     return true
   }
@@ -225,6 +232,7 @@ extension ResidencyCore {
     device.reservedBytes -= sequence.reserved.device
     host.reservedBytes -= sequence.reserved.host
     host.transitLimitBytes -= sequence.transitLimitBytes
+    noteLargestSlot()
     // While memory is short its promise may have been all that held the budget up.
     enforceBudget(.device)
     enforceBudget(.host)

@@ -29,6 +29,8 @@ public struct DiskRecord: Sendable, Hashable {
 /// Everything that can happen to the core. Nothing else changes its state.
 public enum Event: Sendable {
   case connected(SessionID, TenantID)
+  /// The session's worker runs near that node of the system, as far as is known. What it opens from now on goes there.
+  case located(SessionID, node: Int?)
   case request(SessionID, Request)
   /// The connection is gone; everything the session held is free.
   case disconnected(SessionID)
@@ -36,6 +38,10 @@ public enum Event: Sendable {
   case setBudget(Tier, bytes: Int)
   /// What the machine has room for now of a tier of memory, below its budget; nil where there is room for all of it.
   case setAllowance(Tier, bytes: Int?)
+  /// What the host may use of each of its nodes; of those not named what it did.
+  case setNodeBudgets([MemoryNode])
+  /// The nodes that are short of memory now: they take nothing that is only kept.
+  case setShortNodes(Set<Int>)
   case evict(EvictScope)
   /// Take no new sequences and write everything that is not on disk yet.
   case drain(Bool)

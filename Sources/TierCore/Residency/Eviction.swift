@@ -39,7 +39,7 @@ extension ResidencyCore {
   /// Takes a slot to keep the block in, evicting clean copies that are used later than it; any clean ones for nil.
   private mutating func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: Distance?) -> Bool {
     let bytes = directory[handle].layout.slotBytes
-    while !canKeep(bytes, on: tier) || !self[tier].hasRoom(bytes) {
+    while !canKeep(bytes, on: tier) || !self[tier].hasKeepRoom(bytes) {
       guard let victim = victim(on: tier, clean: true, fartherThan: nextUse) else { return false }
       dropCopy(victim, on: tier)
     }
@@ -93,8 +93,10 @@ extension ResidencyCore {
   var openSequences: [Sequence] { sequences.values }
 
   /// Makes room for bytes that are reserved, whoever must leave for it. False: room is being made.
-  mutating func makeRoom(_ bytes: Int, on tier: Tier) -> Bool {
-    while !self[tier].hasRoom(bytes) {
+  /// - Parameter inPieces: the bytes need not be together.
+  mutating func makeRoom(_ bytes: Int, on tier: Tier, inPieces: Bool = false) -> Bool {
+    while !(inPieces ? self[tier].hasStagingRoom(bytes) : self[tier].hasRoom(bytes)) {
+      if giveBackLasting(tier) { continue }
       if let victim = victim(on: tier, clean: true, fartherThan: nil) {
         dropCopy(victim, on: tier)
       } else {

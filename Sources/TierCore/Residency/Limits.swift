@@ -3,10 +3,11 @@
 extension ResidencyCore {
   /// The least a tier of memory can be set to while today's sequences are open.
   public func smallestBudgetBytes(_ tier: Tier) -> Int {
-    sequences.values.filter { $0.state != .queued }.reduce(0) { sum, sequence in
+    let least = sequences.values.filter { $0.state != .queued }.reduce(0) { sum, sequence in
       let needs = Admission.minimum(sequence.plan, computeTier: computeTier)
       return sum + (tier == .device ? needs.device : needs.host)
     }
+    return least > 0 ? least + self[tier].strandableBytes : 0
   }
 
   mutating func setBudget(_ tier: Tier, _ bytes: Int) {
@@ -17,8 +18,9 @@ extension ResidencyCore {
       emit(.setDiskCap(bytes: bytes))
       return
     }
-    self[tier].configuredBytes = max(bytes, smallestBudgetBytes(tier))
+    self[tier].configure(max(bytes, smallestBudgetBytes(tier)))
     enforceBudget(tier)
+    settleNodes(tier)
     refuseImpossible()
   }
 
@@ -44,7 +46,7 @@ extension ResidencyCore {
   }
 
   /// Waiting sequences that can no longer ever run are told so.
-  private mutating func refuseImpossible() {
+  mutating func refuseImpossible() {
     for group in admissionQueue.elements.filter({ sequences[$0]?.state == .queued }) {
       guard let sequence = sequences[group], let refusal = misfit(sequence.plan) else { continue }
       closeSequence(group)
@@ -74,6 +76,8 @@ extension ResidencyCore {
       mayProceed = true
     }
     endHoarders()
+    shrinkNodes()
+    mendExtents()
   }
 
   /// Ends sessions that hold blocks others have waited for longer than the limit.

@@ -2,6 +2,7 @@ public import ControlAPI
 import Glibc
 import Synchronization
 import TierCore
+import TierMemory
 import TierSpill
 
 /// The control plane's view of the engine.
@@ -26,7 +27,16 @@ public final class EngineControl: ControlledStore {
       sessions: sessions,
       sequences: SequenceCounts(open: core.admitted, queued: core.queued),
       spill: spill.map(spillStatus) ?? missingSpill,
-      latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() })
+      latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() },
+      pools: pools(core), device: device(core))
+  }
+
+  private func device(_ core: CoreReading) -> DeviceStatus? {
+    guard let now = engine.options.device?.backend.reading() else { return nil }
+    let budget = core.pools.first { $0.tier == .device }?.budgetBytes ?? 0
+    return DeviceStatus(
+      name: now.name, pci: now.pciAddress, numaNode: now.numaNode, budgetBytes: budget, totalBytes: now.totalBytes,
+      freeBytes: now.freeBytes)
   }
 
   private func pressure() -> PressureStatus {
@@ -135,7 +145,9 @@ public final class EngineControl: ControlledStore {
       (Tier.device, request.deviceBudgetBytes), (.host, request.hostBudgetBytes), (.disk, request.diskBudgetBytes),
     ].compactMap { tier, bytes in bytes.map { (tier, $0) } }
     for (tier, bytes) in wanted { try check(tier, bytes) }
+    let nodes = try request.hostNodes.map { (nodes) throws(ControlError) in try check(nodes) }
     for (tier, bytes) in wanted { engine.handle(.setBudget(tier, bytes: bytes)) }
+    if let nodes { engine.handle(.setNodeBudgets(nodes)) }
     let now = engine.statistics()
     let rows = [("device", now.device), ("host", now.host), ("disk", now.disk)].filter { $0.1.budgetBytes > 0 }
     return SetReply(
@@ -185,9 +197,11 @@ public final class EngineControl: ControlledStore {
 }
 
 /// What `status` reads of the core under its lock.
-private struct CoreReading {
+struct CoreReading {
   let statistics: StoreStatistics
   let pools: [PoolSnapshot]
+  let nodes: [NodeSnapshot]
+  let arenas: [ArenaSnapshot]
   let isDraining: Bool
   let admitted: Int
   let queued: Int
@@ -197,6 +211,8 @@ private struct CoreReading {
   init(_ core: ResidencyCore) {
     statistics = core.statisticsNow()
     pools = core.pools()
+    nodes = core.hostNodes()
+    arenas = core.hostArenas()
     isDraining = core.isTakingNone
     let sequences = core.openSequenceSnapshots()
     admitted = sequences.count { $0.isAdmitted }

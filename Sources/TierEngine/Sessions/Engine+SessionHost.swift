@@ -1,5 +1,6 @@
 import Synchronization
 public import TierCore
+import TierMemory
 
 extension Engine: SessionHost {
   /// A worker's session; its tenant is its uid.
@@ -12,7 +13,13 @@ extension Engine: SessionHost {
       carryOut(state.core.handle(.connected(id, TenantID(peer.uid))), &state)
       return id
     }
-    return EngineSession(engine: self, id: id)
+    return EngineSession(engine: self, id: id, pid: peer.pid)
+  }
+
+  /// Where a session's worker runs, for what it opens from now on. It may have been put elsewhere meanwhile.
+  func locate(_ id: SessionID, pid: Int32) {
+    guard options.hostNodes.count > 1 else { return }
+    handle(.located(id, node: options.hostMemory.topology.node(ofProcess: pid)))
   }
 
   func disconnect(_ id: SessionID) {
@@ -29,13 +36,18 @@ extension Engine: SessionHost {
 final class EngineSession: HostedSession {
   private let engine: Engine
   private let id: SessionID
+  private let pid: Int32
 
-  init(engine: Engine, id: SessionID) {
+  init(engine: Engine, id: SessionID, pid: Int32) {
     self.engine = engine
     self.id = id
+    self.pid = pid
   }
 
-  func handle(_ request: Request) { engine.handle(.request(id, request)) }
+  func handle(_ request: Request) {
+    if case .open = request { engine.locate(id, pid: pid) }
+    engine.handle(.request(id, request))
+  }
   func statistics() -> StoreStatistics { engine.statistics(for: id) }
   func takeTrace() -> MoveTrace { engine.takeTrace(id) }
   func disconnect() { engine.disconnect(id) }

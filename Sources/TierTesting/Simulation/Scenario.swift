@@ -13,6 +13,10 @@ public struct Scenario: Sendable, CustomStringConvertible {
   public var restartAtStep: Int { seed % 3 == 0 && diskSlots > 0 ? steps / 2 : 0 }
   /// Whether the memory outlives that.
   public var restartKeepsMemory: Bool { seed / 3 % 2 == 0 }
+  /// The host's NUMA nodes with pools, and whether its memory is committed by extents; huge pages in bytes, 0 for none.
+  public var hostNodes = 1
+  public var commitsExtents = false
+  public var hugePageSlots = 0
   /// One in this many; 0 never.
   public var faults: Faults
 
@@ -26,6 +30,7 @@ public struct Scenario: Sendable, CustomStringConvertible {
     public var copiesFail = 0
     public var evictions = 0
     public var allowanceChanges = 0
+    public var nodeChanges = 0
   }
 
   public init(seed: UInt64) {
@@ -38,6 +43,11 @@ public struct Scenario: Sendable, CustomStringConvertible {
     tenants = random.int(1...2)
     steps = random.int(200...1200)
     faults = Faults()
+    drawFaults(&random)
+    drawNodes(&random)
+  }
+
+  private mutating func drawFaults(_ random: inout SeededRandom) {
     guard !random.once(in: 4) else { return }
     faults.readFails = random.once(in: 2) ? random.int(4...40) : 0
     faults.readCorrupts = random.once(in: 2) ? random.int(4...40) : 0
@@ -50,8 +60,17 @@ public struct Scenario: Sendable, CustomStringConvertible {
     faults.allowanceChanges = random.once(in: 2) ? random.int(20...200) : 0
   }
 
+  private mutating func drawNodes(_ random: inout SeededRandom) {
+    let hasFaults = faults.readFails + faults.writeFails + faults.budgetChanges + faults.allowanceChanges > 0
+    hostNodes = random.once(in: 2) ? 1 : random.int(2...4)
+    commitsExtents = random.once(in: 3)
+    hugePageSlots = random.once(in: 4) ? random.int(1...3) : 0
+    faults.nodeChanges = hasFaults && hostNodes > 1 && random.once(in: 2) ? random.int(20...200) : 0
+  }
+
   public var description: String {
     "seed \(seed): device \(deviceSlots), host \(hostSlots), disk \(diskSlots) slots; \(workers) workers of "
-      + "\(tenants) tenants; \(steps) steps; \(faults)"
+      + "\(tenants) tenants; \(hostNodes) nodes\(commitsExtents ? ", by extents" : ""), \(hugePageSlots) slots a huge page; "
+      + "\(steps) steps; \(faults)"
   }
 }

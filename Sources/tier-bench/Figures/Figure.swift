@@ -24,6 +24,8 @@ struct Figure: Codable, Sendable {
     /// Of a hundred: differences of percentages.
     case points = "points"
     case bytes
+    /// What torch.compile made of a model.
+    case graphs
     /// Of text, whose logits were looked at.
     case positions
   }

@@ -35,6 +35,7 @@ enum FigureTable {
     case .gigabytesPerSecond: number(value, digits: 2) + " GB/s"
     case .gigaflops: number(value, digits: 1) + " GFLOP/s"
     case .positions: number(value, digits: 0) + " positions"
+    case .graphs: number(value, digits: 0) + " graphs"
     case .blocks: number(value, digits: 0) + " blocks"
     case .percent: number(value, digits: 1) + " %"
     case .points: number(value, digits: 2) + " points"
