@@ -24,6 +24,7 @@ typedef struct {
   void (*f32_to_f16)(const float *in, uint16_t *out, size_t n);
   void (*f16_to_f32)(const uint16_t *in, float *out, size_t n);
   void (*dequantize)(ck_quant q, const void *in, float *out, size_t n);
+  float (*dot_quantized)(ck_quant q, const void *row, const float *x, size_t n);
   void (*rms_norm)(const float *x, const float *weight, float eps, void *out, ck_dtype dtype, size_t rows, size_t n);
   void (*rope)(float *x, const float *cos, const float *sin, size_t rows, size_t heads, size_t head_dim);
   void (*silu_mul)(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype, size_t rows,

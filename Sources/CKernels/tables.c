@@ -8,6 +8,7 @@
       .f32_to_f16 = ck_f32_to_f16_##level,          \
       .f16_to_f32 = ck_f16_to_f32_##level,          \
       .dequantize = ck_dequantize_##level,          \
+      .dot_quantized = ck_dot_quantized_##level,    \
       .rms_norm = ck_rms_norm_##level,              \
       .rope = ck_rope_##level,                      \
       .silu_mul = ck_silu_mul_##level,              \
@@ -27,6 +28,14 @@ void ck_f16_to_f32(const uint16_t *in, float *out, size_t n) { ck_active_kernels
 void ck_dequantize(ck_quant q, const void *in, float *out, size_t n) {
   ck_require(n % ck_quant_block_elements(q) == 0);
   ck_active_kernels()->dequantize(q, in, out, n);
+}
+
+float ck_dot_quantized(ck_quant q, const void *row, const float *x, size_t n) {
+  ck_require(n % ck_quant_block_elements(q) == 0);
+#if CK_X86
+  if (ck_get_level() >= CK_AVX512) return ck_dot_quantized_fast(q, row, x, n);
+#endif
+  return ck_active_kernels()->dot_quantized(q, row, x, n);
 }
 
 void ck_rms_norm(const float *x, const float *weight, float eps, void *out, ck_dtype dtype, size_t rows, size_t n) {

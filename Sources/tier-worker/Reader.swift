@@ -21,6 +21,9 @@ struct Reader {
     type = try options.computeType()
     threads = options.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)
     guard (1...256).contains(threads) else { throw WorkerFault.usage("--threads \(threads): 1 to 256 are possible") }
+    guard !options.decodeQuantized || options.weights == .private else {
+      throw WorkerFault.usage("--decode-quantized reads weights from the file: it needs --weights private")
+    }
     checkpoint = try Checkpoint(path: options.model)
     ShortenedFile.watch(checkpoint.weights.mappedFiles)
     guard let layout = Transformer.layout(of: checkpoint.config, type: type, blockTokens: options.blockTokens) else {
@@ -94,7 +97,8 @@ struct Reader {
     let progress = { (done: Int, of: Int) in bar.show(done, of: of, note: "layers") }
     let weights =
       try manage(store, compute, trace, progress)
-      ?? DecoderWeights(config: config, source: source, compute: compute, progress: progress)
+      ?? DecoderWeights(
+        config: config, source: source, compute: compute, decodesFromFile: options.decodeQuantized, progress: progress)
     if let trace { weights.observe(trace) }
     return Transformer(weights: weights, compute: compute, layout: layout, maxTokens: kv.options.chunkTokens)
   }

@@ -52,7 +52,7 @@ private let lengths = [1, 2, 15, 16, 17, 63, 64, 255, 256, 257, 576, 1536]
   func softCap(level: Level) {
     var generator = SeededGenerator(17)
     for n in lengths {
-      for (cap, range) in [(1, -100...100), (1, -0.1...0.1), (30, -100...100), (0.5, -2...2)] 
+      for (cap, range) in [(1, -100...100), (1, -0.1...0.1), (30, -100...100), (0.5, -2...2)]
         as [(Float, ClosedRange<Float>)]
       {
         let x = generator.floats(n, in: range) + [0, -0.0, .infinity, -.infinity, 1e-20]

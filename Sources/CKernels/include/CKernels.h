@@ -35,6 +35,8 @@ typedef enum { CK_Q4_0, CK_Q4_1, CK_Q8_0, CK_Q4_K, CK_Q6_K } ck_quant;
 size_t ck_quant_block_elements(ck_quant q);
 size_t ck_quant_block_bytes(ck_quant q);
 void ck_dequantize(ck_quant q, const void *in, float *out, size_t n);
+/// The dot product of a quantised row of n elements with x, as if the row were expanded first, summed in f32.
+float ck_dot_quantized(ck_quant q, const void *row, const float *x, size_t n);
 
 // --- elementwise, one row or a run of them; the residual stream is f32 ---
 /// out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i], per row of n; out in `dtype`.

@@ -47,6 +47,7 @@ final class ChunkPass {
   private func runLayer(_ kv: TieredKV, _ keeper: any WeightKeeper) throws {
     let matrices = try keeper.beginLayer(layer)
     self.matrices = matrices
+    model.isDecoding = isDecoding
     if !isAttending {
       try kv.prepare(layer: layer)
       try kv.observer.measure(.project) {

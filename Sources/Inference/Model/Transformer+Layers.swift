@@ -84,7 +84,7 @@ extension Transformer {
       let values = scratch[thread].panel.floats
       try matrix.multiply(
         panel: panel, rows: count ?? tile.rows.count, source: source.base, target: values, compute: compute,
-        thread: thread)
+        thread: thread, isDecoding: isDecoding)
       body(matrix.panels[panel], values)
     }
     if let thread = tile.thread {

@@ -23,6 +23,8 @@ public final class Transformer {
   let ropes: [RopeTable]
   /// [thread]
   let scratch: [RowScratch]
+  /// The pass that has the buffers computes one token that was generated.
+  var isDecoding = false
 
   /// Models of the same weights with buffers for one block, made when first needed.
   private var siblings: [Transformer] = []

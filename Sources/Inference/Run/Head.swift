@@ -29,7 +29,7 @@ public final class Head {
       try withPiece(piece) { matrix, first in
         try model.compute.pool.run(matrix.panels.count) { panel, thread in
           let into = panelLogits[thread].floats
-          try multiply(matrix, panel, rows: 1, normed[0], into: into, thread)
+          try multiply(matrix, panel, rows: 1, normed[0], into: into, thread, isDecoding: true)
           (logits.floats + first + matrix.panels[panel].lowerBound).update(
             from: into, count: matrix.panels[panel].count)
         }
@@ -102,10 +102,11 @@ public final class Head {
 
   private func multiply(
     _ matrix: PackedMatrix, _ panel: Int, rows: Int, _ source: AlignedBuffer, into target: UnsafeMutablePointer<Float>,
-    _ thread: Int
+    _ thread: Int, isDecoding: Bool = false
   ) throws {
     try matrix.multiply(
-      panel: panel, rows: rows, source: source.base, target: target, compute: model.compute, thread: thread)
+      panel: panel, rows: rows, source: source.base, target: target, compute: model.compute, thread: thread,
+      isDecoding: isDecoding)
   }
 }
 

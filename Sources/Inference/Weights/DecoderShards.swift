@@ -109,9 +109,20 @@ struct DecoderShards: Sendable {
   /// What the bytes of any layer depend on besides its weights.
   var layerPacking: [String] { kinds.flatMap { $0.layout.matrices.map(\.packing) } }
 
-  /// - Parameter bases: by part; at least as many as the layer has.
-  func matrices(of layer: Int, _ bases: [UnsafeRawPointer], owner: AnyObject? = nil) -> LayerMatrices {
-    let all = kind(of: layer).layout.matrices(bases, owner: owner)
+  /// - Parameters:
+  ///   - bases: by part; at least as many as the layer has.
+  ///   - readsFile: a decoded token's products read quantised weights where they lie in the file.
+  func matrices(
+    of layer: Int, _ bases: [UnsafeRawPointer], owner: AnyObject? = nil, readsFile: Bool = false
+  ) -> LayerMatrices {
+    var all = kind(of: layer).layout.matrices(bases, owner: owner)
+    if readsFile {
+      let rows = layers[layer]
+      all[0].fileRows = FileRows(stacked: [rows[.query]!, rows[.key]!, rows[.value]!])
+      all[1].fileRows = FileRows(stacked: [rows[.attentionOutput]!])
+      all[2].fileRows = FileRows(gate: rows[.gate]!, up: rows[.up]!, width: Self.gatePanel)
+      all[3].fileRows = FileRows(stacked: [rows[.down]!])
+    }
     let experts = stride(from: 5, to: all.count, by: 2).map { FeedForwardMatrices(gateUp: all[$0], down: all[$0 + 1]) }
     return LayerMatrices(
       queryKeyValue: all[0], attentionOutput: all[1], feedForward: FeedForwardMatrices(gateUp: all[2], down: all[3]),
@@ -146,6 +157,13 @@ struct DecoderShards: Sendable {
     } else {
       rows[.expertDown]!.read(expert * config.hidden + output, into: target)
     }
+  }
+
+  /// A piece of the head, as `layout.matrices` has it, that reads quantised weights where they lie.
+  func headMatrix(_ piece: Int, _ bases: [UnsafeRawPointer], owner: AnyObject?, readsFile: Bool) -> PackedMatrix {
+    var matrix = head[piece].layout.matrices(bases, owner: owner)[0]
+    if readsFile { matrix.fileRows = FileRows(stacked: [headRows], from: head[piece].outputs.lowerBound) }
+    return matrix
   }
 
   func fillHead(_ piece: Int, _ base: UnsafeMutableRawPointer, compute: Compute) throws {

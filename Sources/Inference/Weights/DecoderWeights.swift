@@ -24,14 +24,19 @@ public struct DecoderWeights: Sendable {
   public func observe(_ observer: any RunObserver) { keeper.observe(observer) }
 
   /// Reads and packs every tensor into the worker's own memory.
-  /// - Parameter progress: told the layers read so far, of how many.
+  /// - Parameters:
+  ///   - decodesFromFile: a decoded token's products read quantised weights where they lie in the file: a third of the
+  ///     bytes, and bits of their own.
+  ///   - progress: told the layers read so far, of how many.
   /// - Throws: `ModelFileError` where a tensor is missing or has another shape, `ComputeError`.
   public init(
-    config: ModelConfig, source: any WeightSource, compute: Compute,
+    config: ModelConfig, source: any WeightSource, compute: Compute, decodesFromFile: Bool = false,
     progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
   ) throws {
     let shards = try DecoderShards(config: config, source: source, compute: compute)
-    try self.init(shards, source: source, keeper: try PrivateWeights(shards, compute: compute, progress: progress))
+    let keeper = try PrivateWeights(
+      shards, compute: compute, readsFile: decodesFromFile, progress: progress)
+    try self.init(shards, source: source, keeper: keeper)
   }
 
   /// Keeps the matrices in a store, under its budgets; what it lets go is packed again from the file when needed.

@@ -61,6 +61,10 @@ final class ManagedWeights: WeightKeeper, @unchecked Sendable {
   func beginLayer(_ layer: Int) throws -> LayerMatrices {
     let bases = try layers.begin(layer) { targets in
       try shards.fillLayer(layer, targets, compute: compute)
+      // A layer of fewer parts than others have has the rest of them all the same: equal ids are equal bytes.
+      for rest in targets.dropFirst(shards.layout(of: layer).partBytes.count) {
+        rest?.initializeMemory(as: UInt8.self, repeating: 0, count: shards.layerSlotBytes)
+      }
       try noteFilled()
     }
     return shards.matrices(of: layer, bases)

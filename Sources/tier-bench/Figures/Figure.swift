@@ -18,6 +18,7 @@ struct Figure: Codable, Sendable {
     case ratio
     case tokensPerSecond = "tokens/s"
     case gigabytesPerSecond = "GB/s"
+    case gigaflops = "GFLOP/s"
     case blocks
     case percent = "%"
     /// Of a hundred: differences of percentages.

@@ -33,6 +33,7 @@ enum FigureTable {
     case .ratio: number(value, digits: 3) + "×"
     case .tokensPerSecond: number(value, digits: 0) + " tokens/s"
     case .gigabytesPerSecond: number(value, digits: 2) + " GB/s"
+    case .gigaflops: number(value, digits: 1) + " GFLOP/s"
     case .positions: number(value, digits: 0) + " positions"
     case .graphs: number(value, digits: 0) + " graphs"
     case .blocks: number(value, digits: 0) + " blocks"
