@@ -27,6 +27,8 @@ final class CUDAMemory: DeviceMemory {
     // The mapping holds the memory from here on: the handle is released whatever happens.
     let mapping = try CUDAMapping(device, owning: handle, sizeBytes: size)
     try functions.check(functions.fill(mapping.address, 0, size), "cuMemsetD8")
+    // It is the null stream's, and has only been queued: a copy of another stream must not come before it.
+    try functions.check(functions.synchronizeStream(nil), "cuStreamSynchronize")
     var descriptor: Int32 = -1
     try functions.check(
       functions.exportMemory(&descriptor, handle, CU_HANDLE_POSIX_DESCRIPTOR, 0), "cuMemExportToShareableHandle")

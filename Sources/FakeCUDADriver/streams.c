@@ -21,6 +21,8 @@ struct operation {
   void *to;
   const void *from;
   size_t size;
+  bool is_fill;
+  unsigned char value;
   cu_event event;
   struct operation *next;
 };
@@ -40,6 +42,12 @@ static unsigned long long copies;
 unsigned long long fake_cuda_copies(void) { return __atomic_load_n(&copies, __ATOMIC_RELAXED); }
 
 static void carry_out(struct operation *operation, unsigned *random) {
+  if (operation->is_fill) {
+    // Long enough that who does not wait for it is found out.
+    usleep(fake_settings.delay_us);
+    memset(operation->to, operation->value, operation->size);
+    return;
+  }
   if (operation->event) {
     pthread_mutex_lock(&operation->event->lock);
     operation->event->reached++;
@@ -85,21 +93,36 @@ static void push(cu_stream stream, struct operation operation) {
   pthread_mutex_unlock(&stream->lock);
 }
 
-cu_result cuStreamCreate(cu_stream *stream, unsigned int flags) {
-  ENTER(true);
-  (void)flags;
+static cu_stream make_stream(void) {
   cu_stream made = calloc(1, sizeof *made);
   if (!made) abort();
   pthread_mutex_init(&made->lock, NULL);
   pthread_cond_init(&made->changed, NULL);
   made->last = &made->first;
   if (pthread_create(&made->thread, NULL, run, made) != 0) abort();
-  *stream = made;
+  return made;
+}
+
+cu_result cuStreamCreate(cu_stream *stream, unsigned int flags) {
+  ENTER(true);
+  (void)flags;
+  *stream = make_stream();
   return CU_OK;
+}
+
+// The null stream is there from the start; streams made apart from it do not wait for it.
+static cu_stream null_stream(void) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static cu_stream made;
+  pthread_mutex_lock(&lock);
+  if (!made) made = make_stream();
+  pthread_mutex_unlock(&lock);
+  return made;
 }
 
 cu_result cuStreamSynchronize(cu_stream stream) {
   ENTER(true);
+  if (!stream) stream = null_stream();
   pthread_mutex_lock(&stream->lock);
   while (stream->first || stream->is_busy) pthread_cond_wait(&stream->changed, &stream->lock);
   pthread_mutex_unlock(&stream->lock);
@@ -163,7 +186,7 @@ cu_result cuMemsetD8_v2(cu_device_address to, unsigned char value, size_t count)
   ENTER(true);
   unsigned char *bytes = fake_device_bytes(to, count);
   if (!bytes) return stray();
-  memset(bytes, value, count);
+  push(null_stream(), (struct operation){.to = bytes, .size = count, .is_fill = true, .value = value});
   return CU_OK;
 }
 

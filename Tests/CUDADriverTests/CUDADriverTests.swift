@@ -137,6 +137,23 @@ import TierMemory
       #expect(source == target)
     }
 
+    @Test func whatIsCopiedToNewMemoryIsNotClearedAfterwards() throws {
+      let device = try FakeDriver.device()
+      let queue = try device.makeQueue()
+      var written = [UInt8](repeating: 7, count: 4096)
+      for turn in 1...8 {
+        let memory = try device.makeMemory(sizeBytes: 1 << 16)
+        try written.withUnsafeMutableBytes { bytes in
+          try queue.submit([DeviceCopy(.toDevice, host: bytes.baseAddress!, device: memory.address, bytes: 4096)])
+          try wait(queue, batches: turn)
+        }
+        usleep(1000)
+        var read = [UInt8](repeating: 0, count: 4096)
+        try read.withUnsafeMutableBytes { try device.read(memory.address, into: $0) }
+        #expect(read == written)
+      }
+    }
+
     @Test func aCopyOutsideWhatIsMappedLosesTheDevice() throws {
       let device = try FakeDriver.device()
       let memory = try device.makeMemory(sizeBytes: 1 << 16)

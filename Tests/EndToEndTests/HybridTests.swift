@@ -43,7 +43,8 @@ import Testing
     let (short, long) = (try evaluate("llama4", tokens: 1000), try evaluate("llama4", tokens: 4000))
     print("chunked layers: peaks of \(short.tiers.peakBytes) and \(long.tiers.peakBytes)")
     let full = (4000 - 1000) / 16 * Self.blockBytes
-    #expect(peak(long) <= peak(short) + full + 16 * Self.blockBytes)
+    // The tiers' peaks need not be of one moment: what was under way between them counts twice. All layers would be 4 × full.
+    #expect(peak(long) <= peak(short) + full + full / 3)
     #expect(long.tiers.blocks(from: "host", to: "disk") == 0)
     #expect(long.tiers.lost == 0 && long.recomputedBlocks == 0)
   }

@@ -1,5 +1,5 @@
 // A CUDA driver for tests: the functions that CUDADriver calls, with host memory behind them. What it keeps to, as the real
-// one does: physical memory, addresses and access are apart; memory is shared by descriptors; streams are ordered and run on
+// one does: memory is cleared, on the null stream, while the caller goes on; physical memory, addresses and access are apart; memory is shared by descriptors; streams are ordered and run on
 // threads of their own; events end when what was recorded before them has; a thread without a context gets an error; after
 // some errors every later call fails. A device address is no address of the host: reading it there is a SIGSEGV.
 //
