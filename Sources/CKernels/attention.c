@@ -11,6 +11,7 @@ static void require_valid_rows(const ck_attend_args *args) {
   require_valid(args);
   ck_require(args->q_stride >= args->head_dim || args->rows <= 1);
   ck_require(args->scale > 0 && args->scale <= 3.0e38f);
+  ck_require(args->soft_cap >= 0 && args->soft_cap <= 3.0e38f);
 }
 
 // The widest layout of any level, f32 with tokens and head_dim padded to 32, so that the cap may change in between.

@@ -61,12 +61,30 @@ static __attribute__((noinline)) AMX_TARGET void raise_base(unit *u, size_t r, s
   u->minus_base[r] = -base;
 }
 
+/// Which of the strip's tokens row r sees, `at` being the strip's first token.
+AMX_FN uint32_t visible_tokens(const unit *u, size_t r, int64_t at) {
+  int64_t skip = (int64_t)u->windows[r].first - at, keep = (int64_t)u->windows[r].last + 1 - at;
+  uint32_t until = keep >= STRIP_TOKENS ? UINT32_MAX : keep > 0 ? ((uint32_t)1 << keep) - 1 : 0;
+  uint32_t from = skip >= STRIP_TOKENS ? 0 : skip > 0 ? UINT32_MAX << skip : UINT32_MAX;
+  return until & from;
+}
+
+/// What the scores of a call become before they are exponents in base 2.
+typedef struct {
+  __m512 c;             // what the capped, or else the plain, scores are multiplied by
+  __m512 inner, outer;  // outer * tanh(inner * score)
+  bool caps;
+} score_scale;
+
 /// The powers of row r for the strip at token `t` of the span that begins at `first`, from its scores.
-AMX_FN void exponentiate(unit *u, size_t r, const float *scores, size_t first, size_t t, __m512 c) {
-  __m512 s0 = _mm512_load_ps(scores), s1 = _mm512_load_ps(scores + 16);
-  int64_t keep = (int64_t)u->last[r] + 1 - (int64_t)(first + t);
-  if (__builtin_expect(keep < STRIP_TOKENS, false)) {
-    uint32_t visible = keep > 0 ? ((uint32_t)1 << keep) - 1 : 0;
+AMX_FN void exponentiate(unit *u, size_t r, const float *scores, size_t first, size_t t, score_scale scale) {
+  __m512 s0 = _mm512_load_ps(scores), s1 = _mm512_load_ps(scores + 16), c = scale.c;
+  if (scale.caps) {
+    s0 = ck_soft_cap_for_bf16(_mm512_mul_ps(s0, scale.inner), scale.outer);
+    s1 = ck_soft_cap_for_bf16(_mm512_mul_ps(s1, scale.inner), scale.outer);
+  }
+  uint32_t visible = visible_tokens(u, r, (int64_t)(first + t));
+  if (__builtin_expect(visible != UINT32_MAX, false)) {
     s0 = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), (__mmask16)visible, s0);
     s1 = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), (__mmask16)(visible >> 16), s1);
   }
@@ -89,18 +107,24 @@ AMX_FN void exponentiate(unit *u, size_t r, const float *scores, size_t first, s
 AMX_FN void attend_span(const ck_attend_args *args, packed_pairs block, unit *u, size_t first, size_t n) {
   // The multiplier is sent one strip, or 32 dimensions, ahead: its results are not waited for.
   _Alignas(64) float scores[2][UNIT_ROWS][32], partial[2][UNIT_ROWS][32];
-  const __m512 c = _mm512_set1_ps(args->scale * CK_LOG2_E);
+  const bool caps = args->soft_cap > 0;
+  const score_scale scale = {
+      .c = _mm512_set1_ps(caps ? CK_LOG2_E : args->scale * CK_LOG2_E),
+      .inner = _mm512_set1_ps(caps ? args->scale / args->soft_cap : 0),
+      .outer = _mm512_set1_ps(args->soft_cap),
+      .caps = caps,
+  };
   open_state(args, u);
   score_strip(u, block, first, scores[0]);
   for (size_t t = 0, turn = 0; t < n; t += STRIP_TOKENS, turn ^= 1) {
     if (t + STRIP_TOKENS < n) score_strip(u, block, first + t + STRIP_TOKENS, scores[turn ^ 1]);
-    for (size_t r = 0; r < u->rows; r++) exponentiate(u, r, scores[turn][r], first, t, c);
+    for (size_t r = 0; r < u->rows; r++) exponentiate(u, r, scores[turn][r], first, t, scale);
   }
   multiply_values(u, block, first, n, 0, partial[0]);
   close_state(args, u);
   for (size_t d = 0, turn = 0; d < args->head_dim; d += 32, turn ^= 1) {
     if (d + 32 < args->head_dim) multiply_values(u, block, first, n, d + 32, partial[turn ^ 1]);
-    merge_output(args, u, first, d, partial[turn]);
+    merge_output(args, u, first, n, d, partial[turn]);
   }
 }
 
@@ -110,11 +134,16 @@ AMX_TARGET static void attend(const ck_attend_args *args, const void *packed) {
   configure_tiles();
   for (u.row0 = 0; u.row0 < args->rows; u.row0 += UNIT_ROWS) {
     u.rows = ck_min(UNIT_ROWS, args->rows - u.row0);
-    size_t visible = ck_visible_tokens(args, u.row0, u.rows, UNIT_ROWS, u.last);
-    if (visible == 0) continue;
+    ck_window seen = ck_tile_windows(args, u.row0, u.rows, UNIT_ROWS, STRIP_TOKENS, u.windows);
+    if (seen.last < 0) continue;
     load_queries(args, block, &u);
-    for (size_t first = 0; first < visible; first += CK_SPAN_TOKENS)
-      attend_span(args, block, &u, first, ck_round_up(ck_min(CK_SPAN_TOKENS, visible - first), STRIP_TOKENS));
+    // Spans lie on a grid of the block's own, so that a row's sums are cut in the same places whatever its unit sees.
+    for (size_t span = (size_t)seen.first / CK_SPAN_TOKENS * CK_SPAN_TOKENS; (int64_t)span <= seen.last;
+         span += CK_SPAN_TOKENS) {
+      size_t first = span < (size_t)seen.first ? (size_t)seen.first : span;
+      size_t n = ck_min(span + CK_SPAN_TOKENS, (size_t)seen.last + 1) - first;
+      attend_span(args, block, &u, first, ck_round_up(n, STRIP_TOKENS));
+    }
   }
   _tile_release();
 }

@@ -21,7 +21,7 @@ typedef struct {
   _Alignas(64) float lanes[UNIT_ROWS][16];  // sums of powers
   _Alignas(64) float minus_base[UNIT_ROWS];
   _Alignas(64) float rescale[UNIT_ROWS];
-  int32_t last[UNIT_ROWS];  // last visible token of the block
+  ck_window windows[UNIT_ROWS];  // tokens of the block a row sees
   size_t row0, rows;
 } unit;
 
@@ -90,14 +90,15 @@ AMX_FN void multiply_values(const unit *u, packed_pairs block, size_t first, siz
 }
 
 /// o = o * rescale + partial for dimensions d ..< d + 32, of which those below head_dim are real, in the rows that
-/// see a token from `first` on.
-AMX_FN void merge_output(const ck_attend_args *args, const unit *u, size_t first, size_t d, float (*partial)[32]) {
+/// see some of tokens first ..< first + n.
+AMX_FN void merge_output(const ck_attend_args *args, const unit *u, size_t first, size_t n, size_t d,
+                         float (*partial)[32]) {
   size_t real = ck_min(32, args->head_dim - d);
   __mmask16 real0 = (__mmask16)(real >= 16 ? 0xffff : (1u << real) - 1);
   __mmask16 real1 = (__mmask16)(real > 16 ? (1u << (real - 16)) - 1 : 0);
   float *o = args->o + u->row0 * args->head_dim + d;
   for (size_t r = 0; r < u->rows; r++, o += args->head_dim) {
-    if (u->last[r] < (int32_t)first) continue;
+    if (!ck_sees(u->windows[r], first, n)) continue;
     __m512 rescale = _mm512_set1_ps(u->rescale[r]);
     __m512 o0 = _mm512_maskz_loadu_ps(real0, o), o1 = _mm512_maskz_loadu_ps(real1, o + 16);
     _mm512_mask_storeu_ps(o, real0, _mm512_fmadd_ps(o0, rescale, _mm512_load_ps(partial[r])));

@@ -36,13 +36,14 @@ CK_BF16_FN void multiply_pairs(const uint16_t *a, size_t a_stride, const uint32_
 CK_BF16_FN void attend_span(const ck_attend_args *args, packed_pairs block, row_tile *tile, const uint16_t *q,
                             size_t first, size_t n) {
   _Alignas(64) float partial[TILE_ROWS * 32];
-  float c = args->scale * CK_LOG2_E;
+  float c = args->soft_cap > 0 ? CK_LOG2_E : args->scale * CK_LOG2_E;
   for (size_t r = 0; r < tile->rows; r += STEP_ROWS)
     for (size_t t = 0; t < n; t += 32)
       multiply_pairs(q + r * CK_MAX_HEAD_DIM, CK_MAX_HEAD_DIM, ck_key_tile(block, (first + t) / 16, 0),
                      ck_key_tile(block, (first + t) / 16 + 1, 0), 1, block.dimensions / 2, 0, tile->scores[r] + t,
                      SCORE_STRIDE);
   for (size_t r = 0; r < TILE_ROWS; r++) {
+    if (args->soft_cap > 0) ck_cap_row(args, tile, r, n);
     ck_mask_row(tile, r, first, n);
     ck_row_maximum(tile, r, n);
   }
@@ -54,7 +55,7 @@ CK_BF16_FN void attend_span(const ck_attend_args *args, packed_pairs block, row_
       multiply_pairs((const uint16_t *)tile->scores[r], 2 * SCORE_STRIDE, ck_value_tile(block, first / 32, d / 16),
                      ck_value_tile(block, first / 32, d / 16 + 1), n / 32, 16, block.dimensions / 16 * TILE_PAIRS,
                      partial + r * 32, 32);
-    ck_merge_output(args, tile, first, d, 2, partial, 32);
+    ck_merge_output(args, tile, first, n, d, 2, partial, 32);
   }
 }
 
@@ -65,11 +66,16 @@ CK_BF16_TARGET static void attend(const ck_attend_args *args, const void *packed
   for (size_t r = 0; r < args->rows; r += TILE_ROWS) {
     tile.row0 = r;
     tile.rows = ck_min(TILE_ROWS, args->rows - r);
-    size_t visible = ck_visible_tokens(args, r, tile.rows, TILE_ROWS, tile.last);
-    if (visible == 0) continue;
+    ck_window seen = ck_tile_windows(args, r, tile.rows, TILE_ROWS, 32, tile.windows);
+    if (seen.last < 0) continue;
     ck_load_queries(args, r, tile.rows, q);
-    for (size_t first = 0; first < visible; first += CK_SPAN_TOKENS)
-      attend_span(args, block, &tile, q, first, ck_round_up(ck_min(CK_SPAN_TOKENS, visible - first), 32));
+    // Spans lie on a grid of the block's own, so that a row's sums are cut in the same places whatever its tile sees.
+    for (size_t span = (size_t)seen.first / CK_SPAN_TOKENS * CK_SPAN_TOKENS; (int64_t)span <= seen.last;
+         span += CK_SPAN_TOKENS) {
+      size_t first = span < (size_t)seen.first ? (size_t)seen.first : span;
+      size_t n = ck_min(span + CK_SPAN_TOKENS, (size_t)seen.last + 1) - first;
+      attend_span(args, block, &tile, q, first, ck_round_up(n, 32));
+    }
   }
 }
 

@@ -73,6 +73,21 @@ CK_BF16_FN __m512 ck_exp2_for_bf16(__m512 x) {
   return _mm512_scalef_ps(p, x);
 }
 
+/// cap * tanh(x), exact to more than bf16 can use: (1 - e) / (1 + e) with e = 2^(-2 log2(e) |x|).
+CK_BF16_FN __m512 ck_soft_cap_for_bf16(__m512 x, __m512 cap) {
+  __m512 one = _mm512_set1_ps(1.0f), y = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(-2.0f * CK_LOG2_E));
+  __m512 f = _mm512_reduce_ps(y, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  __m512 p = _mm512_set1_ps(0x1.e975c2p-10f);
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.277820p-7f));
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.c91cf0p-5f));
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.ebdb56p-3f));
+  p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0x1.62e4bap-1f));
+  p = _mm512_fmadd_ps(p, f, one);
+  __m512 e = _mm512_scalef_ps(p, y);
+  __m512 magnitude = _mm512_mul_ps(cap, _mm512_div_ps(_mm512_sub_ps(one, e), _mm512_add_ps(one, e)));
+  return _mm512_or_ps(magnitude, _mm512_and_ps(x, _mm512_set1_ps(-0.0f)));
+}
+
 /// The even and the odd elements of a vector of bf16, as f32.
 CK_BF16_FN __m512 ck_even_powers(__m512i powers) { return _mm512_castsi512_ps(_mm512_slli_epi32(powers, 16)); }
 CK_BF16_FN __m512 ck_odd_powers(__m512i powers) {

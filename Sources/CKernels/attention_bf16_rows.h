@@ -15,17 +15,31 @@ typedef struct {
   _Alignas(64) float lanes[TILE_ROWS][16];
   _Alignas(64) float minus_base[TILE_ROWS];
   _Alignas(64) float rescale[TILE_ROWS];
-  int32_t last[TILE_ROWS];  // last visible token of the block, -1 for a row that is not there
+  ck_window windows[TILE_ROWS];  // tokens of the block a row sees; none for a row that is not there
   size_t row0, rows;
 } row_tile;
 
+/// Soft-caps the scaled scores of a row: they need no scale afterwards.
+CK_BF16_FN void ck_cap_row(const ck_attend_args *args, row_tile *tile, size_t r, size_t n) {
+  const __m512 inner = _mm512_set1_ps(args->scale / args->soft_cap), cap = _mm512_set1_ps(args->soft_cap);
+  float *s = tile->scores[r];
+  for (size_t t = 0; t < n; t += 16)
+    _mm512_store_ps(s + t, ck_soft_cap_for_bf16(_mm512_mul_ps(_mm512_load_ps(s + t), inner), cap));
+}
+
 /// -infinity where row r must not look, tokens first ..< first + n (n a multiple of 32).
 CK_BF16_FN void ck_mask_row(row_tile *tile, size_t r, size_t first, size_t n) {
-  int64_t keep = (int64_t)tile->last[r] + 1 - (int64_t)first;
-  if (keep >= (int64_t)n) return;
-  size_t from = keep > 0 ? (size_t)keep : 0;
   const __m512 nothing = _mm512_set1_ps(-INFINITY);
   float *s = tile->scores[r];
+  int64_t skip = (int64_t)tile->windows[r].first - (int64_t)first;
+  if (skip > 0) {
+    size_t until = ck_min((size_t)skip, n), i = 0;
+    for (; i + 16 <= until; i += 16) _mm512_store_ps(s + i, nothing);
+    if (i < until) _mm512_mask_store_ps(s + i, (__mmask16)((1u << (until - i)) - 1), nothing);
+  }
+  int64_t keep = (int64_t)tile->windows[r].last + 1 - (int64_t)first;
+  if (keep >= (int64_t)n) return;
+  size_t from = keep > 0 ? (size_t)keep : 0;
   size_t i = from / 16 * 16;
   _mm512_mask_store_ps(s + i, (__mmask16)(0xffffu << (from - i)), nothing);
   for (i += 16; i < n; i += 16) _mm512_store_ps(s + i, nothing);
@@ -82,12 +96,12 @@ CK_BF16_FN void ck_merge_sums(const ck_attend_args *args, row_tile *tile) {
   _mm512_mask_storeu_ps(args->l + tile->row0, live, after);
 }
 
-/// o = o * rescale + partial for the rows that see a token from `first` on: dimensions d ..< d + 16 * vectors, of
-/// which those below head_dim are real.
-CK_BF16_FN void ck_merge_output(const ck_attend_args *args, const row_tile *tile, size_t first, size_t d,
+/// o = o * rescale + partial for the rows that see some of tokens first ..< first + n: dimensions d ..< d + 16 *
+/// vectors, of which those below head_dim are real.
+CK_BF16_FN void ck_merge_output(const ck_attend_args *args, const row_tile *tile, size_t first, size_t n, size_t d,
                                 size_t vectors, const float *partial, size_t stride) {
   for (size_t r = 0; r < tile->rows; r++) {
-    if (tile->last[r] < (int32_t)first) continue;
+    if (!ck_sees(tile->windows[r], first, n)) continue;
     float *o = args->o + (tile->row0 + r) * args->head_dim;
     __m512 rescale = _mm512_set1_ps(tile->rescale[r]);
     for (size_t i = 0; i < vectors; i++) {

@@ -67,10 +67,10 @@ CK_VECTOR_TARGET static void attend_tile(const ck_attend_args *args, packed_bloc
   _Alignas(64) float s[TILE_ROWS * CK_SPAN_TOKENS];
   _Alignas(64) float partial[TILE_ROWS * PANEL];
   float rescale[TILE_ROWS];
-  int32_t last[TILE_ROWS];
+  ck_window windows[TILE_ROWS];
   size_t head_dim = args->head_dim;
-  size_t visible = ck_visible_tokens(args, row0, rows, TILE_ROWS, last);
-  if (visible == 0) return;
+  ck_window seen = ck_tile_windows(args, row0, rows, TILE_ROWS, PANEL, windows);
+  if (seen.last < 0) return;
 
   for (size_t r = 0; r < TILE_ROWS; r++)
     for (size_t d = 0; d < head_dim; d += VECTOR_LANES)
@@ -78,18 +78,20 @@ CK_VECTOR_TARGET static void attend_tile(const ck_attend_args *args, packed_bloc
                r < rows ? vf_load_first(args->q, args->dtype, (row0 + r) * args->q_stride + d, head_dim - d)
                         : vf_set1(0));
 
-  for (size_t first = 0; first < visible; first += CK_SPAN_TOKENS) {
-    size_t n = ck_min(CK_SPAN_TOKENS, visible - first);
+  // Spans lie on a grid of the block's own, so that a row's sums are cut in the same places whatever its tile sees.
+  for (size_t span = (size_t)seen.first / CK_SPAN_TOKENS * CK_SPAN_TOKENS; (int64_t)span <= seen.last;
+       span += CK_SPAN_TOKENS) {
+    size_t first = span < (size_t)seen.first ? (size_t)seen.first : span;
+    size_t n = ck_min(span + CK_SPAN_TOKENS, (size_t)seen.last + 1) - first;
     for (size_t t = 0; t < n; t += PANEL)
       multiply_panel(q, CK_MAX_HEAD_DIM, block.k + (first + t) * head_dim, head_dim, s + t, CK_SPAN_TOKENS);
     for (size_t r = 0; r < rows; r++)
-      if (last[r] >= (int32_t)first)
-        rescale[r] = softmax_row(s + r * CK_SPAN_TOKENS, ck_min((size_t)last[r] + 1 - first, n), n,
-                                 args->scale * CK_LOG2_E, args->m + row0 + r, args->l + row0 + r);
+      if (ck_sees(windows[r], first, n))
+        rescale[r] = softmax_window(args, s + r * CK_SPAN_TOKENS, windows[r], first, n, row0 + r);
     for (size_t d = 0; d < head_dim; d += PANEL) {
       multiply_panel(s, CK_SPAN_TOKENS, block.v + (d / PANEL * block.tokens + first) * PANEL, n, partial, PANEL);
       for (size_t r = 0; r < rows; r++)
-        if (last[r] >= (int32_t)first)
+        if (ck_sees(windows[r], first, n))
           merge_row(args->o + (row0 + r) * head_dim + d, partial + r * PANEL, rescale[r], head_dim - d);
     }
   }

@@ -14,7 +14,7 @@ static float score(const ck_attend_args *args, const void *k, ck_dtype dtype, si
     for (size_t d = 0; d < args->head_dim; d++)
       sum += ck_element(args->q, args->dtype, r * args->q_stride + d) *
              ck_element(k, dtype, (first + t) * args->head_dim + d);
-    s[t] = sum * c;
+    s[t] = args->soft_cap > 0 ? args->soft_cap * tanhf(sum * args->scale / args->soft_cap) * CK_LOG2_E : sum * c;
     if (s[t] > most) most = s[t];
   }
   return most;
@@ -22,9 +22,10 @@ static float score(const ck_attend_args *args, const void *k, ck_dtype dtype, si
 
 static void attend_row(const ck_attend_args *args, const void *k, const void *v, ck_dtype dtype, size_t r) {
   float s[CK_SPAN_TOKENS];
-  size_t visible = (size_t)(ck_last_visible(args, r) + 1), head_dim = args->head_dim;
+  ck_window window = ck_row_window(args, r);
+  size_t head_dim = args->head_dim, visible = (size_t)(window.last + 1);
   float *o = args->o + r * head_dim;
-  for (size_t first = 0; first < visible; first += CK_SPAN_TOKENS) {
+  for (size_t first = (size_t)window.first; first < visible; first += CK_SPAN_TOKENS) {
     size_t n = ck_min(CK_SPAN_TOKENS, visible - first);
     float most = score(args, k, dtype, r, first, n, s);
     float m = most > args->m[r] ? most : args->m[r];
@@ -50,14 +51,13 @@ static void pack(const ck_attend_args *args, void *packed) {
 
 static void attend(const ck_attend_args *args, const void *packed) {
   const float *k = packed, *v = k + args->tokens * args->head_dim;
-  // ck_last_visible is at most tokens - 1, and a limit below -1 sees no more than -1 does.
   for (size_t r = 0; r < args->rows; r++)
-    if (ck_last_visible(args, r) >= 0) attend_row(args, k, v, CK_F32, r);
+    if (ck_row_window(args, r).last >= 0) attend_row(args, k, v, CK_F32, r);
 }
 
 static void attend_unpacked(const ck_attend_args *args) {
   for (size_t r = 0; r < args->rows; r++)
-    if (ck_last_visible(args, r) >= 0) attend_row(args, args->k, args->v, args->dtype, r);
+    if (ck_row_window(args, r).last >= 0) attend_row(args, args->k, args->v, args->dtype, r);
 }
 
 const ck_attention ck_attention_scalar = {.pack = pack, .attend = attend, .attend_unpacked = attend_unpacked};

@@ -7,7 +7,7 @@ typedef struct {
   float q[GROUP_ROWS][CK_MAX_HEAD_DIM];
   float s[GROUP_ROWS][CK_SPAN_TOKENS];
   float rescale[GROUP_ROWS];
-  int32_t last[GROUP_ROWS];
+  bool sees[GROUP_ROWS];
 } row_group;
 
 /// s[r][t] = q[r] . k[first + t]
@@ -40,7 +40,7 @@ CK_VECTOR_FN void gather_values(const ck_attend_args *args, ck_dtype dtype, cons
       }
     }
     for (size_t r = 0; r < rows; r++) {
-      if (group->last[r] < (int32_t)first) continue;
+      if (!group->sees[r]) continue;
       for (int j = 0; j < GROUP_VECTORS; j++) {
         size_t at = d + (size_t)j * VECTOR_LANES;
         if (at >= head_dim) break;
@@ -54,24 +54,25 @@ CK_VECTOR_FN void gather_values(const ck_attend_args *args, ck_dtype dtype, cons
 
 CK_VECTOR_FN void attend_group(const ck_attend_args *args, ck_dtype dtype, size_t row0, size_t rows) {
   row_group group;
+  ck_window windows[GROUP_ROWS];
   size_t head_dim = args->head_dim;
-  size_t visible = ck_visible_tokens(args, row0, rows, GROUP_ROWS, group.last);
-  if (visible == 0) return;
+  ck_window seen = ck_tile_windows(args, row0, rows, GROUP_ROWS, VECTOR_LANES, windows);
+  if (seen.last < 0) return;
   for (size_t r = 0; r < GROUP_ROWS; r++)
     for (size_t d = 0; d < head_dim; d += VECTOR_LANES)
       vf_store(group.q[r] + d, r < rows ? vf_load_first(args->q, dtype, (row0 + r) * args->q_stride + d, head_dim - d)
                                         : vf_set1(0));
-  for (size_t first = 0; first < visible; first += CK_SPAN_TOKENS) {
-    size_t n = ck_min(CK_SPAN_TOKENS, visible - first);
+  for (size_t span = (size_t)seen.first / CK_SPAN_TOKENS * CK_SPAN_TOKENS; (int64_t)span <= seen.last;
+       span += CK_SPAN_TOKENS) {
+    size_t first = span < (size_t)seen.first ? (size_t)seen.first : span;
+    size_t n = ck_min(span + CK_SPAN_TOKENS, (size_t)seen.last + 1) - first;
     score_tokens(args, dtype, &group, rows, first, n);
     for (size_t r = 0; r < GROUP_ROWS; r++) {
-      if (group.last[r] < (int32_t)first) {
+      group.sees[r] = ck_sees(windows[r], first, n);
+      if (group.sees[r])
+        group.rescale[r] = softmax_window(args, group.s[r], windows[r], first, n, row0 + r);
+      else
         memset(group.s[r], 0, sizeof group.s[r]);
-        continue;
-      }
-      size_t keep = ck_min((size_t)group.last[r] + 1 - first, n);
-      group.rescale[r] = softmax_row(group.s[r], keep, n, args->scale * CK_LOG2_E, args->m + row0 + r,
-                                     args->l + row0 + r);
     }
     gather_values(args, dtype, &group, row0, rows, first, n);
   }

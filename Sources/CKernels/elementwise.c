@@ -93,6 +93,34 @@ CK_INLINE void silu_mul(const float *gate, const float *up, size_t in_stride, vo
   }
 }
 
+// (1 - e) / (1 + e) with e = exp(-2 |x|), which loses to cancellation what |x| below 1 / 16 would have: there, the first
+// terms of the series (error of the first left out: 62 x^8 / 2835, under 6e-12 relative).
+CK_INLINE float hyperbolic_tangent(float x) {
+  float magnitude = ck_float(ck_bits(x) & 0x7fffffffu), square = x * x;
+  float e = exponential(-2.0f * magnitude);
+  float large = ck_float(ck_bits((1.0f - e) / (1.0f + e)) | (ck_bits(x) & 0x80000000u));
+  float series = 1.0f - square * (0x1.555556p-2f - square * (0x1.111112p-3f - square * 0x1.ba1ba2p-5f));
+  float result = magnitude < 0.0625f ? x * series : large;
+  return x == x ? result : x;
+}
+
+CK_INLINE float gelu_tanh(float x) {
+  float inner = 0x1.988454p-1f * (x + 0x1.6e4e26p-5f * x * x * x);
+  return 0.5f * x * (1.0f + hyperbolic_tangent(inner));
+}
+
+CK_INLINE void gelu_tanh_mul(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype,
+                             size_t rows, size_t n) {
+  float buffer[BUFFER];
+  for (size_t r = 0; r < rows; r++, gate += in_stride, up += in_stride) {
+    for (size_t i = 0; i < n; i += BUFFER) {
+      size_t run = ck_min(BUFFER, n - i);
+      for (size_t j = 0; j < run; j++) buffer[j] = gelu_tanh(gate[i + j]) * up[i + j];
+      store_row(buffer, out, dtype, r * n + i, run);
+    }
+  }
+}
+
 CK_INLINE void attend_finish(const float *o, const float *l, size_t rows, size_t head_dim, void *out, ck_dtype dtype,
                              size_t out_stride) {
   float buffer[BUFFER];
@@ -117,6 +145,16 @@ CK_INLINE void attend_finish(const float *o, const float *l, size_t rows, size_t
   target void ck_silu_mul_##level(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype,    \
                                   size_t rows, size_t n) {                                                            \
     silu_mul(gate, up, in_stride, out, dtype, rows, n);                                                               \
+  }                                                                                                                   \
+  target void ck_gelu_tanh_mul_##level(const float *gate, const float *up, size_t in_stride, void *out,               \
+                                       ck_dtype dtype, size_t rows, size_t n) {                                       \
+    gelu_tanh_mul(gate, up, in_stride, out, dtype, rows, n);                                                          \
+  }                                                                                                                   \
+  target void ck_scale_##level(float *x, float factor, size_t n) {                                                    \
+    for (size_t i = 0; i < n; i++) x[i] *= factor;                                                                    \
+  }                                                                                                                   \
+  target void ck_soft_cap_##level(float *x, float cap, size_t n) {                                                    \
+    for (size_t i = 0; i < n; i++) x[i] = cap * hyperbolic_tangent(x[i] / cap);                                       \
   }                                                                                                                   \
   target void ck_add_##level(float *x, const float *y, size_t n) {                                                    \
     for (size_t i = 0; i < n; i++) x[i] += y[i];                                                                      \

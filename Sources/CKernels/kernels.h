@@ -24,11 +24,16 @@ typedef struct {
   void (*f32_to_f16)(const float *in, uint16_t *out, size_t n);
   void (*f16_to_f32)(const uint16_t *in, float *out, size_t n);
   void (*dequantize)(ck_quant q, const void *in, float *out, size_t n);
+  float (*dot_quantized)(ck_quant q, const void *row, const float *x, size_t n);
   void (*rms_norm)(const float *x, const float *weight, float eps, void *out, ck_dtype dtype, size_t rows, size_t n);
   void (*rope)(float *x, const float *cos, const float *sin, size_t rows, size_t heads, size_t head_dim);
   void (*silu_mul)(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype, size_t rows,
                    size_t n);
+  void (*gelu_tanh_mul)(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype, size_t rows,
+                        size_t n);
   void (*add)(float *x, const float *y, size_t n);
+  void (*scale)(float *x, float factor, size_t n);
+  void (*soft_cap)(float *x, float cap, size_t n);
   void (*attend_finish)(const float *o, const float *l, size_t rows, size_t head_dim, void *out, ck_dtype dtype,
                         size_t out_stride);
 } ck_kernels;

@@ -24,6 +24,17 @@ CK_VECTOR_FN vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 CK_VECTOR_FN vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 CK_VECTOR_FN vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 CK_VECTOR_FN vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
+CK_VECTOR_FN vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
+CK_VECTOR_FN vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
+CK_VECTOR_FN vf vf_magnitude(vf x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
+/// The magnitude of `of` with the sign of `sign`.
+CK_VECTOR_FN vf vf_with_sign(vf of, vf sign) {
+  return _mm256_or_ps(vf_magnitude(of), _mm256_and_ps(sign, _mm256_set1_ps(-0.0f)));
+}
+/// a < b ? x : y; y where either is NaN.
+CK_VECTOR_FN vf vf_where_less(vf a, vf b, vf x, vf y) {
+  return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
 
 CK_VECTOR_FN float vf_sum(vf x) {
   __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
@@ -40,6 +51,11 @@ CK_VECTOR_FN float vf_most(vf x) {
 /// The first n lanes of x, -infinity beyond them.
 CK_VECTOR_FN vf vf_keep_first(vf x, size_t n) {
   return _mm256_blendv_ps(_mm256_set1_ps(-INFINITY), x, _mm256_castsi256_ps(vf_first(n)));
+}
+
+/// All but the first n lanes of x, -infinity for those.
+CK_VECTOR_FN vf vf_drop_first(vf x, size_t n) {
+  return _mm256_blendv_ps(x, _mm256_set1_ps(-INFINITY), _mm256_castsi256_ps(vf_first(n)));
 }
 
 /// The first n elements (at most a vector) from element i of an array of `dtype`; zero beyond them.

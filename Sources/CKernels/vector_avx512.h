@@ -22,11 +22,25 @@ CK_VECTOR_FN vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 CK_VECTOR_FN vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 CK_VECTOR_FN vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 CK_VECTOR_FN vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+CK_VECTOR_FN vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+CK_VECTOR_FN vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+CK_VECTOR_FN vf vf_magnitude(vf x) { return _mm512_abs_ps(x); }
+/// The magnitude of `of` with the sign of `sign`.
+CK_VECTOR_FN vf vf_with_sign(vf of, vf sign) {
+  return _mm512_or_ps(_mm512_abs_ps(of), _mm512_and_ps(sign, _mm512_set1_ps(-0.0f)));
+}
+/// a < b ? x : y; y where either is NaN.
+CK_VECTOR_FN vf vf_where_less(vf a, vf b, vf x, vf y) {
+  return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x);
+}
 CK_VECTOR_FN float vf_sum(vf x) { return _mm512_reduce_add_ps(x); }
 CK_VECTOR_FN float vf_most(vf x) { return _mm512_reduce_max_ps(x); }
 
 /// The first n lanes of x, -infinity beyond them.
 CK_VECTOR_FN vf vf_keep_first(vf x, size_t n) { return _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), vf_first(n), x); }
+
+/// All but the first n lanes of x, -infinity for those.
+CK_VECTOR_FN vf vf_drop_first(vf x, size_t n) { return _mm512_mask_mov_ps(x, vf_first(n), _mm512_set1_ps(-INFINITY)); }
 
 /// The first n elements (at most a vector) from element i of an array of `dtype`; zero beyond them.
 CK_VECTOR_FN vf vf_load_first(const void *base, ck_dtype dtype, size_t i, size_t n) {

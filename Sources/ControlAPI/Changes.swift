@@ -2,21 +2,25 @@
 public struct SetRequest: Codable, Sendable, Equatable {
   public var deviceBudgetBytes: Int?
   public var hostBudgetBytes: Int?
+  /// The same by node, instead of it: of those not named what they have.
+  public var hostNodes: [NodeBudget]?
   public var diskBudgetBytes: Int?
   /// All of them: who is not in it is named no more. For workers that connect from then on; its limits at once.
   public var tenants: TenantTable?
 
   public init(
-    deviceBudgetBytes: Int? = nil, hostBudgetBytes: Int? = nil, diskBudgetBytes: Int? = nil, tenants: TenantTable? = nil
+    deviceBudgetBytes: Int? = nil, hostBudgetBytes: Int? = nil, hostNodes: [NodeBudget]? = nil,
+    diskBudgetBytes: Int? = nil, tenants: TenantTable? = nil
   ) {
     self.deviceBudgetBytes = deviceBudgetBytes
     self.hostBudgetBytes = hostBudgetBytes
+    self.hostNodes = hostNodes
     self.diskBudgetBytes = diskBudgetBytes
     self.tenants = tenants
   }
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case deviceBudgetBytes, hostBudgetBytes, diskBudgetBytes, tenants
+    case deviceBudgetBytes, hostBudgetBytes, hostNodes, diskBudgetBytes, tenants
   }
 
   /// Throws on a key it does not know.
@@ -25,13 +29,18 @@ public struct SetRequest: Codable, Sendable, Equatable {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     deviceBudgetBytes = try container.decodeIfPresent(Int.self, forKey: .deviceBudgetBytes)
     hostBudgetBytes = try container.decodeIfPresent(Int.self, forKey: .hostBudgetBytes)
+    hostNodes = try container.decodeIfPresent([NodeBudget].self, forKey: .hostNodes)
     diskBudgetBytes = try container.decodeIfPresent(Int.self, forKey: .diskBudgetBytes)
     tenants = try container.decodeIfPresent(TenantTable.self, forKey: .tenants)
   }
 
   /// Why the request makes no sense whatever the store; nil where it does.
   public var fault: ControlError? {
-    let budgets = [deviceBudgetBytes, hostBudgetBytes, diskBudgetBytes].compactMap { $0 }
+    let nodes = hostNodes ?? []
+    let budgets = [deviceBudgetBytes, hostBudgetBytes, diskBudgetBytes].compactMap { $0 } + nodes.map(\.budgetBytes)
+    if hostNodes != nil, hostBudgetBytes != nil || nodes.isEmpty || Set(nodes.map(\.node)).count < nodes.count {
+      return .badRequest("a host budget is one size, or one for each of some nodes")
+    }
     if budgets.isEmpty, tenants == nil {
       return .badRequest("nothing to set: give a device, host or disk budget, or a tenant's limits")
     }

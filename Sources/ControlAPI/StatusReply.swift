@@ -9,6 +9,8 @@ public struct StatusReply: Codable, Sendable, Equatable {
   public var draining: Bool
   /// From the fastest down; a tier the daemon does not have is left out.
   public var tiers: [TierStatus]
+  /// The host tier's parts, by NUMA node.
+  public var pools: [PoolStatus]
   public var moves: [MoveStatus]
   /// Blocks an acquire found resident / had to wait for / found nowhere.
   public var hits: Int
@@ -29,13 +31,15 @@ public struct StatusReply: Codable, Sendable, Equatable {
   public var tenants: [TenantStatus]
   /// As configured, or set since.
   public var tenantTable: TenantTable
+  /// Nil where the device tier is emulated, or there is none.
+  public var device: DeviceStatus?
 
   public init(
     version: String, pid: Int32, uptimeS: Double, instance: String, draining: Bool, tiers: [TierStatus],
     moves: [MoveStatus], hits: Int, misses: Int, lost: Int, retired: Int, leases: Int, sessions: Int,
     sequences: SequenceCounts,
-    spill: SpillStatus?, latencies: [LatencyStatus], pressure: PressureStatus? = nil, tenants: [TenantStatus] = [],
-    tenantTable: TenantTable = TenantTable()
+    spill: SpillStatus?, latencies: [LatencyStatus], pressure: PressureStatus? = nil, pools: [PoolStatus] = [],
+    device: DeviceStatus? = nil, tenants: [TenantStatus] = [], tenantTable: TenantTable = TenantTable()
   ) {
     self.version = version
     self.pid = pid
@@ -43,6 +47,7 @@ public struct StatusReply: Codable, Sendable, Equatable {
     self.instance = instance
     self.draining = draining
     self.tiers = tiers
+    self.pools = pools
     self.moves = moves
     self.hits = hits
     self.misses = misses
@@ -56,6 +61,7 @@ public struct StatusReply: Codable, Sendable, Equatable {
     self.pressure = pressure
     self.tenants = tenants
     self.tenantTable = tenantTable
+    self.device = device
   }
 }
 

@@ -9,11 +9,13 @@ enum PrometheusText {
     var page = MetricsPage()
     daemon(status, &page)
     tiers(status, &page)
+    PoolMetrics.render(status.pools, &page)
     traffic(status, &page)
     if let spill = status.spill { self.spill(spill, &page) }
     latencies(status.latencies, &page)
     status.renderTenants(&page)
     if let pressure = status.pressure { pressure.render(&page) }
+    if let device = status.device { device.render(&page) }
     return page.text
   }
 

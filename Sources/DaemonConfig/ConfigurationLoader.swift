@@ -28,8 +28,9 @@ public struct ConfigurationLoader: Sendable {
       stateDirectory: try reader.directory(.stateDirectory),
       device: device,
       deviceBudgetBytes: device == .none ? 0 : try reader.budget(.deviceBudget, least: SettingReader.leastMemoryBytes),
-      hostBudgetBytes: try reader.budget(.hostBudget, least: SettingReader.leastMemoryBytes),
+      hostBudget: try reader.hostBudget(), isHostBudgetGiven: layers[.hostBudget]?.origin != .builtIn,
       diskBudgetBytes: try reader.diskBudget(),
+      cudaLibrary: try reader.cudaLibrary(),
       emulatedLinkBytesPerS: try reader.linkSpeed(),
       drainDeadlineS: try reader.drainDeadline(),
       tenants: try reader.tenants(),
@@ -53,7 +54,7 @@ public struct ConfigurationLoader: Sendable {
   private var builtIn: SettingLayer {
     var texts: [Setting: String] = [
       .device: "none", .deviceBudget: "1GiB", .hostBudget: "1GiB", .diskBudget: "8GiB", .emulatedLink: "unlimited",
-      .drainDeadline: "45s", .tenants: "{}", .logLevel: "info",
+      .cudaLibrary: "libcuda.so.1", .drainDeadline: "45s", .tenants: "{}", .logLevel: "info",
     ]
     texts[.runtimeDirectory] =
       unitDirectory("RUNTIME_DIRECTORY") ?? RuntimePaths.runtimeDirectory(uid: uid, environment: environment)

@@ -7,6 +7,7 @@ public enum Setting: String, Sendable, CaseIterable {
   case hostBudget = "host_budget"
   case diskBudget = "disk_budget"
   case emulatedLink = "emulated_link"
+  case cudaLibrary = "cuda_library"
   case drainDeadline = "drain_deadline"
   case tenants
   case logLevel = "log_level"

@@ -42,10 +42,23 @@ struct SettingReader {
     switch name {
     case "none": return .none
     case "emulated": return .emulated
-    case _ where name.hasPrefix("cuda"):
-      throw fault(.device, "this build has no CUDA driver: take 'emulated' or 'none'")
-    default: throw fault(.device, "there is no device '\(name.prefix(64))': take 'emulated' or 'none'")
+    case "cuda": return .cuda(ordinal: 0)
+    case _ where name.hasPrefix("cuda:"):
+      guard let ordinal = Int(name.dropFirst(5)), (0...255).contains(ordinal) else {
+        throw fault(.device, "'\(name.prefix(64))' is no device: write it like cuda:0")
+      }
+      return .cuda(ordinal: ordinal)
+    default: throw fault(.device, "there is no device '\(name.prefix(64))': take 'cuda:0', 'emulated' or 'none'")
     }
+  }
+
+  /// A name for the loader to find, or a path from the root: nothing relative to where the daemon was started.
+  func cudaLibrary() throws(ConfigurationFault) -> String {
+    let name = try text(.cudaLibrary)
+    guard !name.isEmpty, !name.utf8.contains(0), name.hasPrefix("/") || !name.contains("/") else {
+      throw fault(.cudaLibrary, "'\(name.prefix(128))' is neither a name like libcuda.so.1 nor an absolute path")
+    }
+    return name
   }
 
   func budget(_ setting: Setting, least: Int) throws(ConfigurationFault) -> Int {
@@ -54,6 +67,25 @@ struct SettingReader {
       throw fault(setting, "\(ByteCount.text(bytes)) is too small: \(ByteCount.text(least)) is the least")
     }
     return bytes
+  }
+
+  /// In all, or of each node.
+  func hostBudget() throws(ConfigurationFault) -> HostBudget {
+    let text = try text(.hostBudget)
+    guard text.contains("=") else {
+      return .total(try budget(.hostBudget, least: Self.leastMemoryBytes))
+    }
+    guard let budget = HostBudget.parse(text), case .nodes(let nodes) = budget else {
+      throw fault(
+        .hostBudget, "'\(text.prefix(128))' is no budget by node: write it like node0=4GiB,node1=4GiB, each node once")
+    }
+    for node in nodes where node.budgetBytes < Self.leastMemoryBytes || node.budgetBytes > Self.mostBytes {
+      throw fault(
+        .hostBudget,
+        "\(ByteCount.text(node.budgetBytes)) of node\(node.id): \(ByteCount.text(Self.leastMemoryBytes)) is the least, "
+          + "\(ByteCount.text(Self.mostBytes)) the most; leave out a node that is to be left alone")
+    }
+    return budget
   }
 
   /// 0 is a budget: nothing is spilled.

@@ -1,3 +1,4 @@
+import Synchronization
 import TierCore
 import TierMemory
 import TierSpill
@@ -33,25 +34,27 @@ extension Engine {
 
   private func carryOut(_ command: Command, _ state: inout State) {
     switch command {
-    case .openArena(let id, let tier, let tenant, let slotBytes, let slotCount):
+    case .openArena(let id, let tier, let tenant, let slotBytes, let slotCount, let place):
       reporting { () throws(MemoryError) in
-        try arenas.open(id, tier, tenant, slotBytes: slotBytes, slotCount: slotCount)
+        try arenas.open(id, tier, tenant, slotBytes: slotBytes, slotCount: slotCount, place)
       }
-    case .openStaging(let id, _, let slotBytes, let slotCount):
-      reporting { () throws(MemoryError) in try arenas.openStaging(id, slotBytes: slotBytes, slotCount: slotCount) }
+    case .openStaging(let id, _, let slotBytes, let slotCount, let shares):
+      reporting { () throws(MemoryError) in
+        try arenas.openStaging(id, slotBytes: slotBytes, slotCount: slotCount, shares)
+      }
     case .closeStaging(let id): arenas.close(id)
     case .announce(let id, let session): state.outboxes[session]?.announce(arenas.announcements(id))
-    case .assign(let slot, let generation): arenas.arena(slot.arena)?.setGeneration(slot.index, generation)
-    case .decommit(let slot): reporting { () throws(MemoryError) in try arenas.arena(slot.arena)?.giveBack(slot.index) }
+    case .assign(let slot, let generation): arenas.setGeneration(slot, generation)
+    case .decommit(let slot): reporting { () throws(MemoryError) in try arenas.decommit(slot) }
+    case .pin(let id): arenas.pin(id)
+    case .unpin(let id): arenas.unpin(id)
+    case .decommitArena(let id): reporting { () throws(MemoryError) in try arenas.decommit(id) }
     case .publish(let slot, let generation, let key, let layout, let checksum):
       arenas.publish(
         slot, SlotRecord(generation: generation, block: FoundBlock(key: key, layout: layout, checksum: checksum)))
     case .unpublish(let slot): arenas.unpublish(slot)
-    case .ingest(let move, let from, let to, let layout):
-      copy(move, from, to, layout, isIngest: true, \.births, &state)
-    case .copy(let move, let from, let to, let layout):
-      let goesUp = isDevice(to)
-      copy(move, from, to, layout, isIngest: false, goesUp ? \.up : \.down, &state)
+    case .ingest(let move, let from, let to, let layout): copy(move, from, to, layout, isIngest: true, &state)
+    case .copy(let move, let from, let to, let layout): copy(move, from, to, layout, isIngest: false, &state)
     case .write(let move, let from, let key, let layout, let checksum): write(move, from, key, layout, checksum, &state)
     case .read(let move, let key, let layout, let checksum, let into): read(move, key, layout, checksum, into, &state)
     case .forget(let key): spill?.forget([key])
@@ -68,19 +71,17 @@ extension Engine {
     do throws(MemoryError) { try body() } catch { options.report(error.message) }
   }
 
-  private func isDevice(_ slot: SlotRef) -> Bool { arenas.tier(slot.arena) == .device }
-
   private func copy(
-    _ move: MoveID, _ from: SlotRef, _ to: SlotRef, _ layout: BlockLayout, isIngest: Bool,
-    _ link: any KeyPath<Movers, Copier> & Sendable, _ state: inout State
+    _ move: MoveID, _ from: SlotRef, _ to: SlotRef, _ layout: BlockLayout, isIngest: Bool, _ state: inout State
   ) {
-    guard let source = arenas.bytes(from)?.baseAddress, let target = arenas.bytes(to)?.baseAddress else {
-      return fail(move, &state)
+    guard let source = arenas.address(from), let target = arenas.address(to) else { return fail(move, &state) }
+    let job = CopyJob(move: move, from: source, to: target, bytes: layout.payloadBytes, isIngest: isIngest)
+    let goesToDevice = arenas.tier(to.arena) == .device
+    movers.withLock { movers in
+      guard let movers else { return }
+      let mover = isIngest ? movers.births(toDevice: goesToDevice) : goesToDevice ? movers.up : movers.down
+      mover.push(job, node: mover.isDivided ? arenas.node(from.arena) : nil)
     }
-    push(
-      Copier.Job(
-        move: move, from: UnsafeRawPointer(source), to: target, bytes: layout.payloadBytes, isIngest: isIngest),
-      link)
   }
 
   private func write(

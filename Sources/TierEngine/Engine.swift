@@ -32,11 +32,13 @@ public final class Engine: Sendable {
   let options: EngineOptions
   public let startedAtMs = MonotonicClock.nowMs()
   let state: Mutex<State>
+  let hostMemory: HostMemorySystem
   let arenas: ArenaTable
   /// Nil where there is no disk tier, or it cannot be had yet (`spillFault` says why).
   public var spill: Spill? { disk.withLock { $0.spill } }
   let scrubber = Scrubber()
   let pressure = PressureMonitor()
+  let nodeMonitor = NodeMonitor()
   private let disk = Mutex(Disk())
   let movers = Mutex<Movers?>(nil)
   private let ticker = Mutex<EngineThread?>(nil)
@@ -54,20 +56,24 @@ public final class Engine: Sendable {
   }
 
   struct Movers {
-    let births: Copier
-    let up: Copier
-    let down: Copier
+    let births: any BlockMover
+    /// Nil where what is born on the device is born in the host's memory.
+    let deviceBirths: (any BlockMover)?
+    let up: any BlockMover
+    let down: any BlockMover
     var disk: DiskMover?
+
+    func births(toDevice: Bool) -> any BlockMover { toDevice ? deviceBirths ?? births : births }
+    var links: [any BlockMover] { [births, up, down] + (deviceBirths.map { [$0] } ?? []) }
   }
 
   /// Opens the store. Throws where the spill's directory is another daemon's or is not safe to use; where it cannot be had
   /// for a reason that may pass, the store serves without it, says so, and tries again.
   public init(_ options: EngineOptions) throws(SpillError) {
     self.options = options
-    arenas = ArenaTable(keeper: options.memoryKeeper)
-    let core = ResidencyCore(
-      CoreConfiguration(deviceBytes: options.deviceBytes, hostBytes: options.hostBytes, diskBytes: 0))
-    state = Mutex(State(core: core, tenants: TenantNames(options.tenants)))
+    hostMemory = HostMemorySystem(options.hostMemory, report: options.report)
+    arenas = ArenaTable(keeper: options.memoryKeeper, memory: hostMemory, device: options.device?.backend)
+    state = Mutex(State(core: ResidencyCore(options.core), tenants: TenantNames(options.tenants)))
     handle(.setTenants(options.tenants.policy))
     adoptMemory()
     do throws(SpillError) {
@@ -159,15 +165,32 @@ public final class Engine: Sendable {
     }
   }
 
-  private func start() {
+  private func makeMovers() -> Movers {
     let finish: @Sendable ([EndedMove]) -> Void = { [self] moves in finished(moves) }
-    let link = options.linkBytesPerSecond
-    movers.withLock {
-      $0 = Movers(
-        births: Copier(name: "births", threads: 1, bytesPerSecond: nil, finish: finish),
-        up: Copier(name: "link-up", threads: 1, bytesPerSecond: link, finish: finish),
-        down: Copier(name: "link-down", threads: 1, bytesPerSecond: link, finish: finish), disk: nil)
+    func copiers(_ name: String, _ bytesPerSecond: Int?) -> NodeCopiers {
+      NodeCopiers(
+        name: name, nodes: options.hostNodes.map(\.id), system: hostMemory, bytesPerSecond: bytesPerSecond,
+        finish: finish)
     }
+    guard let device = options.device else {
+      let link = options.linkBytesPerSecond
+      return Movers(
+        births: copiers("births", nil), deviceBirths: nil, up: copiers("link-up", link),
+        down: copiers("link-down", link))
+    }
+    func mover(_ name: String, _ queue: any CopyQueue) -> DeviceMover {
+      DeviceMover(
+        name: name, device: device.backend, queue: queue, cpus: hostMemory.cpus(near: options.deviceNode),
+        report: options.report, lost: options.deviceLost, finish: finish)
+    }
+    return Movers(
+      births: copiers("births", nil), deviceBirths: mover("births-device", device.births),
+      up: mover("link-up", device.up), down: mover("link-down", device.down))
+  }
+
+  private func start() {
+    movers.withLock { $0 = makeMovers() }
+    nodeMonitor.start(self)
     if let sources = options.memorySources { watchMemory(sources) }
     ticker.withLock {
       $0 = EngineThread(name: "ticker") { [self] in
@@ -201,12 +224,12 @@ public final class Engine: Sendable {
       return movers
     }
     pressure.stop()
+    nodeMonitor.stop()
     scrubber.stop()
     guard let running else { return }
-    running.births.stop()
-    running.up.stop()
-    running.down.stop()
+    for link in running.links { link.stop() }
     running.disk?.stop()
+    arenas.stop()
     spill?.close()
   }
 
@@ -241,10 +264,6 @@ public final class Engine: Sendable {
         carryOut(state.core.handle(.moved(ended.move, ended.outcome)), &state)
       }
     }
-  }
-
-  func push(_ job: Copier.Job, _ link: any KeyPath<Movers, Copier> & Sendable) {
-    movers.withLock { $0?[keyPath: link].push(job) }
   }
 
   func withDisk(_ body: (DiskMover) -> Void) {

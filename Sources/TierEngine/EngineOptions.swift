@@ -1,4 +1,5 @@
 public import ControlAPI
+public import TierCore
 public import TierMemory
 
 /// What a store is opened with.
@@ -6,6 +7,12 @@ public struct EngineOptions: Sendable {
   /// 0: no device; the host is the compute tier.
   public var deviceBytes: Int
   public var hostBytes: Int
+  /// The host's pools, whose budgets add up to `hostBytes`; none where its memory may be anywhere.
+  public var hostNodes: [MemoryNode] = []
+  /// How host memory is had: where nodes are, whether it is locked, in which pages, what it is registered with.
+  public var hostMemory = HostMemorySystem.Options()
+  /// The node the device is on; nil where that is not known.
+  public var deviceNode: Int?
   /// 0: no spill.
   public var diskBytes: Int
   /// Where the spill's files are; needed where `diskBytes` is not 0.
@@ -13,6 +20,10 @@ public struct EngineOptions: Sendable {
   /// Whether there is no store without its spill. A daemon serves on without it, and tries again; a worker's own store
   /// tells whoever asked for it.
   public var needsSpill = false
+  /// The device whose memory the device tier is made of; nil: the tier is emulated, in memory of the host.
+  public var device: DeviceTier?
+  /// Told that the device does not answer any more. The store cannot go on: whoever runs it starts it anew.
+  public var deviceLost: @Sendable (DeviceError) -> Void = { _ in }
   /// Speed of the emulated device's link in each direction; nil for as fast as memory is.
   public var linkBytesPerSecond: Int?
   /// Keeps memory beyond the daemon's life; nil where nobody does.
@@ -40,5 +51,23 @@ public struct EngineOptions: Sendable {
     self.spillDirectory = spillDirectory
     self.linkBytesPerSecond = linkBytesPerSecond
     self.report = report
+  }
+}
+
+extension EngineOptions {
+  /// What the core is built with. The disk comes later, once its directory is open.
+  var core: CoreConfiguration {
+    var core = CoreConfiguration(deviceBytes: deviceBytes, hostBytes: hostBytes, diskBytes: 0)
+    core.hostNodes = hostNodes
+    core.nodeDistances = hostMemory.topology.distances
+    core.deviceNode = deviceNode
+    if let device {
+      core.deviceExtentBytes = device.extentBytes(ofBudget: deviceBytes)
+      core.demoteDepth = DeviceTier.demoteDepth
+    }
+    core.commitsHostExtents = hostMemory.registrar != nil
+    // What the pressure on memory leaves a tier in any case (`PressurePolicy`).
+    core.hostLastingShare = hostMemory.usesHugePages ? PressurePolicy.shareThatStays : 0
+    return core
   }
 }

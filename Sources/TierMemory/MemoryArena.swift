@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Slots of one size in memory of this machine, and a table with the generation of each.
 public final class MemoryArena: Sendable {
@@ -17,7 +16,17 @@ public final class MemoryArena: Sendable {
   /// - Parameter recordBytes: of the file beside it that records what slots hold; 0 for none.
   public convenience init(name: String, slotBytes: Int, slotCount: Int, recordBytes: Int = 0) throws(MemoryError) {
     try self.init(
-      data: try MemoryFile(name: name, sizeBytes: slotBytes * slotCount),
+      name: name, data: try MemoryFile(name: name, sizeBytes: slotBytes * slotCount), slotBytes: slotBytes,
+      slotCount: slotCount, recordBytes: recordBytes)
+  }
+
+  /// The same over memory that is there already.
+  public convenience init(
+    name: String, data: MemoryFile, slotBytes: Int, slotCount: Int, recordBytes: Int = 0
+  ) throws(MemoryError) {
+    precondition(data.sizeBytes >= slotBytes * slotCount, "the memory holds the slots")
+    try self.init(
+      data: data,
       generations: try MemoryFile(name: name + "-generations", sizeBytes: slotCount * MemoryLayout<UInt64>.size),
       records: recordBytes > 0 ? try MemoryFile(name: name + "-records", sizeBytes: recordBytes) : nil,
       slotBytes: slotBytes, slotCount: slotCount)
@@ -76,14 +85,10 @@ public final class MemoryArena: Sendable {
   /// Readers of an older generation notice from here on. Ordered before any write to the slot that follows.
   public func setGeneration(_ index: UInt32, _ generation: UInt64) {
     precondition(index < slotCount, "the slot is in the arena")
-    generations.base.storeBytes(of: generation, toByteOffset: Int(index) * 8, as: UInt64.self)
-    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    generations.storeGeneration(generation, at: index)
   }
 
-  public func generation(_ index: UInt32) -> UInt64 {
-    atomicMemoryFence(ordering: .acquiring)
-    return generations.base.load(fromByteOffset: Int(index) * 8, as: UInt64.self)
-  }
+  public func generation(_ index: UInt32) -> UInt64 { generations.loadGeneration(at: index) }
 
   public func decommit(_ index: UInt32) throws(MemoryError) {
     try data.decommit(offset: Int(index) * slotBytes, count: slotBytes)

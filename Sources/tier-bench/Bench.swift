@@ -10,6 +10,8 @@ struct Bench: Sendable {
   /// The interpreter of the virtual environment with Transformers.
   let python: String
   let pythonScript: String
+  /// The same for what the Python package does.
+  let tieredScript: String
   let threads: Int
   /// Pairs of alternating runs; nil for each group's own number.
   let pairs: Int?

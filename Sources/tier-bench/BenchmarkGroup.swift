@@ -22,8 +22,9 @@ enum BenchmarkNeed: String, Sendable, CaseIterable {
 
 enum BenchmarkGroups {
   static let all: [any BenchmarkGroup.Type] = [
-    LatencyGroup.self, PrefillGroup.self, TieringGroup.self, OverheadGroup.self, PlanGroup.self, SpillGroup.self,
-    PrefixGroup.self, WeightsGroup.self, RecommendGroup.self, LifeGroup.self, DamageGroup.self,
+    LatencyGroup.self, KernelsGroup.self, PrefillGroup.self, TieringGroup.self, OverheadGroup.self, PlanGroup.self,
+    SpillGroup.self, PrefixGroup.self, WeightsGroup.self, RecommendGroup.self, LifeGroup.self, DamageGroup.self,
+    PinGroup.self, TransformersGroup.self,
   ]
 
   /// The groups a comma list names, in the order they run in; all of them where it is nil.

@@ -56,7 +56,7 @@ struct TierBench: ParsableCommand {
     do {
       let groups = try BenchmarkGroups.named(only)
       if list {
-        for group in groups { print(group.name.padded(to: 10) + group.summary) }
+        for group in groups { print(group.name.padded(to: 14) + group.summary) }
       } else if needs {
         let needed = Set(groups.flatMap { $0.needs })
         for need in BenchmarkNeed.allCases where needed.contains(need) { print(need.rawValue) }
@@ -103,7 +103,8 @@ struct TierBench: ParsableCommand {
   private func bench(_ scratch: ScratchDirectory, _ progress: ProgressLine) -> Bench {
     Bench(
       programs: programs ?? ScratchDirectory.ofThisProgram, model: model, text: text, python: python,
-      pythonScript: "Sources/tier-bench/transformers_prefill.py", threads: threads, pairs: pairs, scratch: scratch,
+      pythonScript: "Sources/tier-bench/transformers_prefill.py",
+      tieredScript: "Sources/tier-bench/transformers_tiered.py", threads: threads, pairs: pairs, scratch: scratch,
       progress: progress)
   }
 

@@ -21,6 +21,9 @@ struct Reader {
     type = try options.computeType()
     threads = options.threads ?? max(1, ProcessInfo.processInfo.activeProcessorCount)
     guard (1...256).contains(threads) else { throw WorkerFault.usage("--threads \(threads): 1 to 256 are possible") }
+    guard !options.decodeQuantized || options.weights == .private else {
+      throw WorkerFault.usage("--decode-quantized reads weights from the file: it needs --weights private")
+    }
     checkpoint = try Checkpoint(path: options.model)
     ShortenedFile.watch(checkpoint.weights.mappedFiles)
     guard let layout = Transformer.layout(of: checkpoint.config, type: type, blockTokens: options.blockTokens) else {
@@ -74,7 +77,7 @@ struct Reader {
     kv.ordered = options.ordered
     return try TieredKV(
       session: store.session, sequence: SequenceID(1), fingerprint: fingerprint, layout: layout,
-      layers: checkpoint.config.layers, options: kv, observer: observer,
+      layers: checkpoint.config.layers, reach: checkpoint.config.reach, options: kv, observer: observer,
       onQueued: { ahead in Terminal.error("waiting for memory behind \(ahead) other sequences\n") })
   }
 
@@ -94,7 +97,8 @@ struct Reader {
     let progress = { (done: Int, of: Int) in bar.show(done, of: of, note: "layers") }
     let weights =
       try manage(store, compute, trace, progress)
-      ?? LlamaWeights(config: config, source: source, compute: compute, progress: progress)
+      ?? DecoderWeights(
+        config: config, source: source, compute: compute, decodesFromFile: options.decodeQuantized, progress: progress)
     if let trace { weights.observe(trace) }
     return Transformer(weights: weights, compute: compute, layout: layout, maxTokens: kv.options.chunkTokens)
   }
@@ -102,12 +106,12 @@ struct Reader {
   /// The weights in the store; nil where they are to be private, or `auto` finds no room.
   private func manage(
     _ store: Store, _ compute: Compute, _ trace: RunTrace?, _ progress: (_ done: Int, _ of: Int) -> Void
-  ) throws -> LlamaWeights? {
+  ) throws -> DecoderWeights? {
     guard options.weights != .private else { return nil }
     let sessions = (layers: try store.newSession(), head: try store.newSession())
     do {
       for session in [sessions.layers, sessions.head] { try trace?.follow(session, "weights") }
-      return try LlamaWeights(
+      return try DecoderWeights(
         config: checkpoint.config, source: checkpoint.weights, compute: compute, fingerprint: fingerprint,
         sessions: sessions, mayWait: options.weights == .managed,
         progress: { done, of in

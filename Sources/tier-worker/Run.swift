@@ -78,7 +78,8 @@ struct Run: ParsableCommand {
     let reader = try Reader(shared)
     let tokenizer = Tokenizer(try reader.checkpoint.tokenizer())
     let tokens =
-      raw ? tokenizer.beginTokens + tokenizer.encode(text) : try ChatML(tokenizer).encode([ChatMessage(.user, text)])
+      raw
+      ? tokenizer.beginTokens + tokenizer.encode(text) : try ChatTemplate(tokenizer).encode([ChatMessage(.user, text)])
     try reader.check(tokens, growth: maxNewTokens, beyondContext: beyondContext)
     let answer = Answer(
       reader: reader, tokenizer: tokenizer, prompt: tokens, maxNewTokens: maxNewTokens, sampler: sampler,

@@ -49,6 +49,13 @@ struct SharedOptions: ParsableArguments {
       valueName: "auto|managed|private"))
   var weights = WeightsPlace.auto
 
+  @Flag(
+    help: """
+      Decode from the file's quantised weights, unexpanded, in f32: fewer bytes a token, and bits of its own. Needs \
+      --weights private.
+      """)
+  var decodeQuantized = false
+
   @Option(help: .init("Threads to compute on (default: one per processor).", valueName: "threads"))
   var threads: Int?
 

@@ -29,7 +29,9 @@ func makeDaemonParts(
   _ configuration: DaemonConfiguration, _ activation: Activation, _ tests: DaemonTests, notifier: Notifier,
   logger: Logger
 ) throws -> DaemonParts {
-  let engine = try openEngine(configuration, activation.memoryFiles, tests, notifier.manager, logger)
+  let deviceLoss = DeviceLossService(logger: logger)
+  let engine = try openEngine(
+    configuration, activation.memoryFiles, tests, notifier.manager, deviceLoss, logger)
   do throws(WorkerServerError) {
     let instance = StoreInstance()
     let server = try openServer(configuration, activation, engine, instance, logger)
@@ -37,7 +39,8 @@ func makeDaemonParts(
       engine: engine, server: server, drainDeadlineS: configuration.drainDeadlineS, notifier: notifier, logger: logger)
     let watchdog = WatchdogService(
       engine: engine, workers: { server.connectionCount }, notifier: notifier, logger: logger)
-    return DaemonParts(store: EngineControl(engine, instance: "\(instance)"), services: [service, watchdog])
+    return DaemonParts(
+      store: EngineControl(engine, instance: "\(instance)"), services: [service, watchdog, deviceLoss])
   } catch {
     engine.stop()
     throw StoreFault(error)
@@ -78,13 +81,21 @@ private func report(_ setAside: [RecoveryReport.SetAside], _ logger: Logger) {
 
 private func openEngine(
   _ configuration: DaemonConfiguration, _ kept: [PassedDescriptor], _ tests: DaemonTests, _ manager: ServiceManager,
-  _ logger: Logger
+  _ deviceLoss: DeviceLossService, _ logger: Logger
 ) throws -> Engine {
+  let device = try DeviceOpening(configuration, logger)
   var options = EngineOptions(
-    deviceBytes: configuration.deviceBudgetBytes, hostBytes: configuration.hostBudgetBytes,
+    deviceBytes: device.budgetBytes, hostBytes: configuration.hostBudgetBytes,
     diskBytes: configuration.diskBudgetBytes,
     spillDirectory: configuration.spillDirectory,
     linkBytesPerSecond: configuration.emulatedLinkBytesPerS, report: { logger.warning("\($0)") })
+  let host = try HostPlan(configuration, .read(), logger)
+  host.apply(to: &options)
+  if host.pools.count > 1 {
+    logger.info("host pools", metadata: ["nodes": "\(HostBudget.nodes(host.pools).text)"])
+  }
+  device.apply(to: &options)
+  options.deviceLost = deviceLoss.lost
   options.tenants = configuration.tenants
   options.memoryKeeper = ArenaKeeper(manager, logger)
   options.keptMemory = kept.map { KeptDescriptor(name: $0.name, descriptor: $0.descriptor) }

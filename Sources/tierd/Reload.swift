@@ -13,7 +13,7 @@ struct Reload {
   private(set) var needsRestart: [Setting] = []
 
   private static let budgets: [(setting: Setting, tier: Tier, bytes: @Sendable (DaemonConfiguration) -> Int)] = [
-    (.deviceBudget, .device, { $0.deviceBudgetBytes }), (.hostBudget, .host, { $0.hostBudgetBytes }),
+    (.deviceBudget, .device, { $0.deviceBudgetBytes }), (.hostBudget, .host, { $0.hostBudget.total }),
     (.diskBudget, .disk, { $0.diskBudgetBytes }),
   ]
 
@@ -41,6 +41,10 @@ struct Reload {
     var request = SetRequest()
     for budget in Self.budgets {
       let bytes = budget.bytes(new)
+      if budget.tier == .host, bytes == 0 {
+        setNodes(old, new, store.status().pools, &request)
+        continue
+      }
       guard let now = inForce[budget.tier.name], bytes > 0 else {
         // A tier comes or goes with a restart only.
         if bytes != budget.bytes(old) { needsRestart.append(budget.setting) }
@@ -57,11 +61,37 @@ struct Reload {
     if request != SetRequest() { _ = try store.set(request) }
   }
 
+  /// A host budget by node. Which nodes have a pool is chosen at the start.
+  private mutating func setNodes(
+    _ old: DaemonConfiguration, _ new: DaemonConfiguration, _ pools: [PoolStatus], _ request: inout SetRequest
+  ) {
+    guard case .nodes(let nodes) = new.hostBudget else { return }
+    guard Set(nodes.map(\.id)) == Set(pools.compactMap(\.node)) else {
+      if old.hostBudget != new.hostBudget { needsRestart.append(.hostBudget) }
+      return
+    }
+    let changes = nodes.filter { node in pools.first { $0.node == node.id }?.budgetBytes != node.budgetBytes }
+    guard !changes.isEmpty else { return }
+    if pools.count > 1 {
+      request.hostNodes = changes.map { NodeBudget(node: $0.id, budgetBytes: $0.budgetBytes) }
+    } else {
+      request.hostBudgetBytes = new.hostBudget.bytes
+    }
+    changed.append("\(Setting.hostBudget.rawValue) \(HostBudget.nodes(changes).text)")
+  }
+
   /// For the log and the status line.
   var summary: String {
     let effect = changed.isEmpty ? "nothing changes" : "now " + changed.joined(separator: ", ")
     guard !needsRestart.isEmpty else { return effect }
     return effect + "; takes effect with a restart: " + needsRestart.map(\.rawValue).joined(separator: ", ")
+  }
+}
+
+extension HostBudget {
+  /// 0 where it is given by node.
+  fileprivate var total: Int {
+    if case .total(let bytes) = self { bytes } else { 0 }
   }
 }
 

@@ -7,6 +7,7 @@ enum StoreFault: ExitingError, Equatable {
   case socket(String)
   case taken(String)
   case inputOutput(String)
+  case device(String)
 
   init(_ error: SpillError) {
     self =
@@ -28,13 +29,13 @@ enum StoreFault: ExitingError, Equatable {
 
   var message: String {
     switch self {
-    case .configuration(let text), .socket(let text), .taken(let text), .inputOutput(let text): text
+    case .configuration(let text), .socket(let text), .taken(let text), .inputOutput(let text), .device(let text): text
     }
   }
 
   var exitCode: Int32 {
     switch self {
-    case .configuration, .socket: 78
+    case .configuration, .socket, .device: 78
     case .taken: 75
     case .inputOutput: 74
     }

@@ -78,13 +78,16 @@ struct SettingFlags: ParsableArguments {
   @Option(help: .init("Where the spill is.", valueName: "dir"))
   var stateDir: String?
 
-  @Option(help: .init("What the worker computes on: cuda:0, emulated or none (the host).", valueName: "device"))
+  @Option(help: .init("What workers compute on: cuda:0, emulated or none (the host).", valueName: "device"))
   var device: String?
 
   @Option(help: .init("What the device tier may hold.", valueName: "size"))
   var deviceBudget: String?
 
-  @Option(help: .init("What the host tier may hold.", valueName: "size"))
+  @Option(
+    help: .init(
+      "What the host tier may hold, shared out over the NUMA nodes; or by node: node0=4GiB,node1=4GiB.",
+      valueName: "size"))
   var hostBudget: String?
 
   @Option(help: .init("What the spill may take on disk; 0 for no spill.", valueName: "size"))
@@ -92,6 +95,9 @@ struct SettingFlags: ParsableArguments {
 
   @Option(help: .init("Speed of the emulated device's link each way, or 'unlimited'.", valueName: "size/s"))
   var emulatedLink: String?
+
+  @Option(help: .init("Where the CUDA driver is, if not where the loader looks.", valueName: "library"))
+  var cudaLibrary: String?
 
   @Option(help: .init("How long a stop may take to write what is only in memory to disk.", valueName: "seconds"))
   var drainDeadline: String?
@@ -109,7 +115,7 @@ struct SettingFlags: ParsableArguments {
     let given: [(Setting, String?)] = [
       (.runtimeDirectory, runtimeDir), (.stateDirectory, stateDir), (.device, device), (.deviceBudget, deviceBudget),
       (.hostBudget, hostBudget), (.diskBudget, diskBudget), (.emulatedLink, emulatedLink),
-      (.drainDeadline, drainDeadline), (.tenants, tenants), (.logLevel, logLevel),
+      (.cudaLibrary, cudaLibrary), (.drainDeadline, drainDeadline), (.tenants, tenants), (.logLevel, logLevel),
     ]
     return given.reduce(into: [:]) { layer, item in
       if let text = item.1 { layer[item.0] = SettingValue(text, .flag) }

@@ -9,6 +9,9 @@ struct AttentionCase: Sendable {
   let rows: Int
   let scale: Float
   var limits: [Int32]?
+  /// The first token each row sees.
+  var starts: [Int32]?
+  var softCap: Float = 0
   /// Elements from one row of q to the next.
   let queryStride: Int
   private let k: [UInt8]
@@ -63,12 +66,13 @@ struct AttentionCase: Sendable {
     k.withUnsafeBytes { k in
       v.withUnsafeBytes { v in
         q.withUnsafeBytes { q in
-          withLimits { limits in
+          with(limits, starts) { limits, starts in
             state.withPointers { m, l, o in
               var arguments = ck_attend_args(
                 dtype: dtype, head_dim: headDim, tokens: tokens, k: k.baseAddress, v: v.baseAddress, rows: range.count,
                 q: q.baseAddress.map { $0 + range.lowerBound * queryStride * elementBytes }, q_stride: queryStride,
-                limit: limits.map { $0 + range.lowerBound }, scale: scale, m: m + range.lowerBound,
+                start: starts.map { $0 + range.lowerBound }, limit: limits.map { $0 + range.lowerBound },
+                scale: scale, soft_cap: softCap, m: m + range.lowerBound,
                 l: l + range.lowerBound, o: o + range.lowerBound * headDim)
               switch path {
               case .packing: ck_pack_block(&arguments, scratch)
@@ -82,17 +86,29 @@ struct AttentionCase: Sendable {
     }
   }
 
-  private func withLimits(_ body: (UnsafePointer<Int32>?) -> Void) {
-    if let limits { limits.withUnsafeBufferPointer { body($0.baseAddress) } } else { body(nil) }
+  private func with(
+    _ limits: [Int32]?, _ starts: [Int32]?, _ body: (UnsafePointer<Int32>?, UnsafePointer<Int32>?) -> Void
+  ) {
+    func with(_ rows: [Int32]?, _ body: (UnsafePointer<Int32>?) -> Void) {
+      if let rows { rows.withUnsafeBufferPointer { body($0.baseAddress) } } else { body(nil) }
+    }
+    with(limits) { limits in with(starts) { body(limits, $0) } }
+  }
+
+  /// The tokens that row `row` sees.
+  func visible(row: Int) -> Range<Int> {
+    let end = max(0, min(tokens, limits.map { Int($0[row]) + 1 } ?? tokens))
+    let start = max(0, starts.map { Int($0[row]) } ?? 0)
+    return min(start, end)..<end
   }
 
   /// Logits of row `row`, exact, for the tokens it sees.
   func logits(row: Int) -> [Double] {
-    let visible = min(tokens, limits.map { Int($0[row]) + 1 } ?? tokens)
-    return (0..<max(0, visible)).map { token in
+    visible(row: row).map { token in
       var sum = 0.0
       for d in 0..<headDim { sum += queries[row * queryStride + d] * keys[token * headDim + d] }
-      return sum * Double(scale)
+      let logit = sum * Double(scale)
+      return softCap > 0 ? Double(softCap) * tanh(logit / Double(softCap)) : logit
     }
   }
 }
@@ -136,7 +152,7 @@ func exactAttention(_ blocks: [AttentionCase], row: Int) -> [Double]? {
   var sum = 0.0
   var output = [Double](repeating: 0, count: blocks[0].headDim)
   for (block, logits) in zip(blocks, logits) {
-    for (token, logit) in logits.enumerated() {
+    for (token, logit) in zip(block.visible(row: row), logits) {
       let weight = exp(logit - highest)
       sum += weight
       for d in 0..<block.headDim { output[d] += weight * block.values[token * block.headDim + d] }

@@ -20,6 +20,11 @@ private func mixedLimits(_ rows: Int, _ tokens: Int) -> [Int32] {
 /// Limits of a causal block: three heads to a token.
 private func causalLimits(_ rows: Int) -> [Int32] { (0..<rows).map { Int32($0 / 3) } }
 
+/// Limits of rows far apart, as of tokens that see windows in different places of a block, and beyond it.
+private func slidingLimits(_ rows: Int, _ tokens: Int) -> [Int32] {
+  (0..<rows).map { Int32($0 * (tokens + 60) / rows) }
+}
+
 @Suite struct AttentionTests {
   @Test("agrees with exact attention, whole block and limited", arguments: levels, [true, false])
   func agreesWithExact(level: Level, packed: Bool) {
@@ -32,6 +37,32 @@ private func causalLimits(_ rows: Int) -> [Int32] { (0..<rows).map { Int32($0 / 
               dtype: dtype, headDim: headDim, tokens: tokens, rows: rows, limits: limits, queryPadding: headDim % 5)
             let state = attended([block], level, packed: packed)
             expectExact(state, [block], tolerance(level, dtype, packed: packed), "\(dtype) \(headDim) \(tokens)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test(
+    "agrees with exact attention where rows see a window, and where logits are capped", arguments: levels,
+    [true, false])
+  func windowsAndCaps(level: Level, packed: Bool) {
+    for dtype in dtypes {
+      for headDim in [64, 256, 34] {
+        for tokens in [1, 31, 256, 600] where headDim == 64 || tokens < 300 {
+          for window in [1, 7, 100] {
+            for cap: Float in [0, 5] {
+              let rows = 41
+              var block = AttentionCase(
+                dtype: dtype, headDim: headDim, tokens: tokens, rows: rows, limits: slidingLimits(rows, tokens),
+                queryMagnitude: 6)
+              block.starts = block.limits!.map { $0 - Int32(window) + 1 }
+              block.softCap = cap
+              let state = attended([block], level, packed: packed)
+              expectExact(
+                state, [block], tolerance(level, dtype, packed: packed),
+                "\(dtype) \(headDim) \(tokens) \(window) \(cap)")
+            }
           }
         }
       }
@@ -60,10 +91,14 @@ private func causalLimits(_ rows: Int) -> [Int32] { (0..<rows).map { Int32($0 / 
     let rows = 101
     for dtype in dtypes {
       for (headDim, tokens) in [(64, 256), (64, 300), (128, 77), (80, 130)] {
-        for limits in [nil, mixedLimits(rows, tokens), causalLimits(rows)] {
-          let first = AttentionCase(dtype: dtype, headDim: headDim, tokens: tokens, rows: rows, limits: limits)
+        for (limits, window) in [
+          (nil, nil), (mixedLimits(rows, tokens), nil), (causalLimits(rows), nil), (slidingLimits(rows, tokens), 90),
+        ] as [([Int32]?, Int32?)] {
+          var first = AttentionCase(dtype: dtype, headDim: headDim, tokens: tokens, rows: rows, limits: limits)
+          first.starts = window.map { window in limits!.map { $0 - window } }
+          first.softCap = window == nil ? 0 : 4
           var second = AttentionCase(dtype: dtype, headDim: headDim, tokens: tokens, rows: rows, seed: 2)
-          second.limits = limits
+          (second.limits, second.starts, second.softCap) = (first.limits, first.starts, first.softCap)
           let whole = attended([first, second], level, packed: packed)
           for sizes in [[1], [2, 31, 5], [16], [17, 3], [33, 15], [100, 1]] {
             let split = atLevel(level) {
@@ -94,6 +129,11 @@ private func causalLimits(_ rows: Int) -> [Int32] { (0..<rows).map { Int32($0 / 
       var unseen = AttentionCase(dtype: dtype, headDim: 64, tokens: 300, rows: 20, seed: 5)
       unseen.limits = (0..<20).map { $0 % 2 == 0 ? -1 : Int32($0) }
       let before = attended([seen], level, packed: packed)
+      // Some see nothing because their window lies behind the block, or between its ends.
+      unseen.starts = (0..<20).map { $0 % 2 == 0 ? ($0 % 4 == 0 ? 0 : 400) : 0 }
+      unseen.limits![2] = 350
+      unseen.limits![6] = 30
+      unseen.starts![6] = 31
       let after = attended([seen, unseen], level, packed: packed)
       let untouched = attended([unseen], level, packed: packed)
       for row in stride(from: 0, to: 20, by: 2) {

@@ -1,4 +1,5 @@
 import CKernels
+import Glibc
 import Testing
 
 private let lengths = [1, 2, 15, 16, 17, 63, 64, 255, 256, 257, 576, 1536]
@@ -44,6 +45,58 @@ private let lengths = [1, 2, 15, 16, 17, 63, 64, 255, 256, 257, 576, 1536]
           }
         }
       }
+    }
+  }
+
+  @Test("tanh, soft-capped, is within 1e-6 of exact, from -100 to 100", arguments: levels)
+  func softCap(level: Level) {
+    var generator = SeededGenerator(17)
+    for n in lengths {
+      for (cap, range) in [(1, -100...100), (1, -0.1...0.1), (30, -100...100), (0.5, -2...2)]
+        as [(Float, ClosedRange<Float>)]
+      {
+        let x = generator.floats(n, in: range) + [0, -0.0, .infinity, -.infinity, 1e-20]
+        var output = x
+        atLevel(level) { ck_soft_cap(&output, cap, x.count) }
+        for (input, found) in zip(x, output) {
+          let exact = Double(cap) * tanh(Double(input) / Double(cap))
+          #expect(abs(Double(found) - exact) <= 1e-6 * abs(exact), "\(input) under \(cap)")
+        }
+      }
+      var nan: [Float] = [.nan]
+      atLevel(level) { ck_soft_cap(&nan, 1, 1) }
+      #expect(nan[0].isNaN)
+    }
+  }
+
+  @Test("gelu by tanh is within 1e-6 of exact, over strided rows", arguments: levels)
+  func geluTanhMul(level: Level) {
+    var generator = SeededGenerator(18)
+    for n in lengths {
+      let stride = n + 5
+      let gate = generator.floats(2 * stride, in: n % 2 == 0 ? -12...12 : -1...1)
+      let up = generator.floats(2 * stride)
+      let output = atLevel(level) { write(2 * n) { ck_gelu_tanh_mul(gate, up, stride, $0, CK_F32, 2, n) } }
+      for row in 0..<2 {
+        for i in 0..<n {
+          let x = Double(gate[row * stride + i])
+          let inner = (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)
+          let exact = 0.5 * x * (1 + tanh(inner)) * Double(up[row * stride + i])
+          // Where tanh is nearly -1 little of the sum is left: that much of x, at most.
+          #expect(abs(Double(output[row * n + i]) - exact) <= 1e-6 * max(abs(exact), abs(x) / 4))
+        }
+      }
+    }
+  }
+
+  @Test("scaling multiplies", arguments: levels)
+  func scale(level: Level) {
+    var generator = SeededGenerator(19)
+    for n in lengths {
+      let x = generator.floats(n)
+      var output = x + [7]
+      atLevel(level) { ck_scale(&output, 1.5, n) }
+      #expect(output.bits == (x.map { $0 * 1.5 } + [7]).bits)
     }
   }
 
@@ -124,11 +177,18 @@ private let lengths = [1, 2, 15, 16, 17, 63, 64, 255, 256, 257, 576, 1536]
     let n = 1013
     let x = generator.floats(n, in: -20...20)
     let y = generator.floats(n)
+    func capped(_ x: [Float]) -> [Float] {
+      var x = x
+      ck_soft_cap(&x, 5, x.count)
+      return x
+    }
     func results(_ level: Level) -> [[UInt32]] {
       atLevel(level) {
         [
           write(n) { ck_rms_norm(x, y, 1e-6, $0, CK_F32, 1, n) }.bits,
           write(n) { ck_silu_mul(x, y, n, $0, CK_F32, 1, n) }.bits,
+          write(n) { ck_gelu_tanh_mul(x, y, n, $0, CK_F32, 1, n) }.bits,
+          capped(x).bits,
         ]
       }
     }

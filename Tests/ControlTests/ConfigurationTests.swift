@@ -82,7 +82,8 @@ import Testing
 
   @Test(arguments: [
     (Setting.hostBudget, "0"), (.hostBudget, "99999999999999999999G"), (.hostBudget, "2000000T"), (.diskBudget, "1M"),
-    (.device, "cuda:0"), (.device, "gpu"), (.runtimeDirectory, "run"), (.stateDirectory, ""), (.logLevel, "loud"),
+    (.device, "cuda:one"), (.device, "cuda:-1"), (.cudaLibrary, "lib/libcuda.so"), (.cudaLibrary, ""), (.device, "gpu"),
+    (.runtimeDirectory, "run"), (.stateDirectory, ""), (.logLevel, "loud"),
     (.emulatedLink, "fast"), (.emulatedLink, "1K/s"),
     (.runtimeDirectory, "/" + String(repeating: "d", count: 100)),
   ])

@@ -67,6 +67,11 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
     var receives = 0
     var maxLeases = 0
     var staleReads = 0
+    /// Of a hybrid plan, by layer: where the blocks end that were read or written, and those that no one will read.
+    var frontier: [Int] = []
+    var passed: [Int] = []
+    var step = 0
+    var retired = 0
   }
 
   let state: Mutex<State>
@@ -85,6 +90,10 @@ final class AllResidentSession: ResidencySession, @unchecked Sendable {
 
   /// What the caller did against the rules.
   var brokenRules: [String] { state.withLock { $0.broken } }
+  /// Blocks dropped because their layer reads them no more.
+  var retiredCount: Int { state.withLock { $0.retired } }
+  /// Blocks held now, by layer.
+  func heldCount(layer: Int) -> Int { state.withLock { state in state.blocks.keys.count { $0.layer == layer } } }
   var leaseCount: Int { state.withLock { $0.leases.count } }
   var staleReads: Int { state.withLock { $0.staleReads } }
 
@@ -174,15 +183,17 @@ extension AllResidentSession.State {
       check(!blocks.isEmpty && blocks.count <= 1024, "extend by \(blocks.count) blocks")
       ids += blocks
       check(ids.count <= plan!.totalBlocks, "\(ids.count) blocks named of \(plan!.totalBlocks)")
-      let held = ids.prefix { id in (0..<plan!.layers).allSatisfy { self.blocks[Key(id: id, layer: $0)] != nil } }.count
-      replies.append(.extended(sequence, named: ids.count, cachedBlocks: held))
+      replies.append(.extended(sequence, named: ids.count, cachedBlocks: (0...ids.count).last(where: isCached)!))
     case .reserve(_, let layer, let blocks):
       check(blocks.count <= staging.count && !blocks.isEmpty, "reserve of \(blocks)")
+      reachFrontier(layer, blocks.upperBound)
       reservations.append((layer, blocks))
       serveReservations()
     case .seal(_, let layer, let blocks):
       for block in blocks { seal(layer, block) }
-    case .acquire(let sequence, _, let layer, let blocks): acquire(sequence, layer, blocks)
+    case .acquire(let sequence, let chunk, let layer, let blocks):
+      advance(to: chunk * plan!.layers + layer, blocks)
+      acquire(sequence, layer, blocks)
     case .release(_, let layer, let blocks):
       for block in blocks { release(layer, block) }
     case .close(let sequence):
@@ -206,6 +217,10 @@ extension AllResidentSession.State {
       return
     }
     self.plan = plan
+    check(plan.reach.isEmpty || plan.reach.count == plan.layers, "\(plan.reach.count) layers' reach of \(plan.layers)")
+    frontier = Array(repeating: 0, count: plan.layers)
+    passed = frontier
+    step = 0
     if staging.isEmpty {
       staging = (0..<plan.stagingSlots).map { _ in .allocate(byteCount: plan.layout.slotBytes, alignment: 4096) }
       freeStaging = (0..<UInt32(plan.stagingSlots)).map { $0 }
@@ -216,13 +231,45 @@ extension AllResidentSession.State {
     replies.append(.admitted(plan.sequence, staging: AllResidentSession.stagingArena, stagingSlots: staging.count))
   }
 
+  /// Whether each layer has what the tokens after so many blocks read.
+  private func isCached(_ count: Int) -> Bool {
+    (0..<plan!.layers).allSatisfy { layer in
+      (firstInReach(layer, before: count)..<count).allSatisfy { blocks[Key(id: ids[$0], layer: layer)] != nil }
+    }
+  }
+
+  private func firstInReach(_ layer: Int, before count: Int) -> Int {
+    plan!.reach.isEmpty
+      ? 0 : plan!.reach[layer].firstBlock(before: count, blockTokens: plan!.layout.blockTokens)
+  }
+
+  private mutating func reachFrontier(_ layer: Int, _ end: Int) { frontier[layer] = max(frontier[layer], end) }
+
+  /// A layer that is left lets go of what its next chunk does not reach, as the store's does.
+  private mutating func advance(to next: Int, _ range: Range<Int>) {
+    let left = step % plan!.layers
+    let hasLeft = next > step
+    step = next
+    reachFrontier(next % plan!.layers, range.upperBound)
+    guard hasLeft, !plan!.reach.isEmpty else { return }
+    let limit = left == next % plan!.layers ? range.lowerBound : Int.max
+    let first = min(firstInReach(left, before: min(frontier[left], ids.count)), limit)
+    while passed[left] < first {
+      if blocks.removeValue(forKey: Key(id: ids[passed[left]], layer: left)) != nil { retired += 1 }
+      passed[left] += 1
+    }
+  }
+
+  private func isPassed(_ layer: Int, _ block: Int) -> Bool { block < passed[layer] }
+
   private mutating func serveReservations() {
     while let next = reservations.first {
       let keys = next.blocks.map { Key(id: ids[$0], layer: next.layer) }
-      guard keys.count(where: { blocks[$0] == nil }) <= freeStaging.count else { return }
+      let fresh = zip(next.blocks, keys).filter { !isPassed(next.layer, $0) && blocks[$1] == nil }
+      guard fresh.count <= freeStaging.count else { return }
       reservations.removeFirst()
-      let slots: [Staged] = keys.map { key in
-        guard blocks[key] == nil else { return .duplicate }
+      let slots: [Staged] = zip(next.blocks, keys).map { block, key in
+        guard !isPassed(next.layer, block), blocks[key] == nil else { return .duplicate }
         check(reserved[key] == nil, "reserved twice")
         let slot = freeStaging.removeLast()
         reserved[key] = slot
@@ -238,6 +285,12 @@ extension AllResidentSession.State {
       check(false, "block \(block) of layer \(layer) sealed but not reserved")
       return
     }
+    if isPassed(layer, block) {
+      poison(staging[Int(slot)])
+      freeStaging.append(slot)
+      replies.append(.sealed(plan!.sequence, layer: layer, block: block, .dropped))
+      return serveReservations()
+    }
     blocks[key] = Array(staging[Int(slot)].prefix(plan!.layout.payloadBytes))
     poison(staging[Int(slot)])
     if behaviour.sealsLate { sealing.append((layer, block, slot)) } else { accept((layer, block, slot)) }
@@ -251,7 +304,8 @@ extension AllResidentSession.State {
   }
 
   private mutating func acquire(_ sequence: SequenceID, _ layer: Int, _ range: Range<Int>) {
-    check(range.count <= 1024 && !range.isEmpty, "acquire of \(range)")
+    check(range.count <= 1024 && (!range.isEmpty || !plan!.reach.isEmpty), "acquire of \(range)")
+    check(range.isEmpty || !isPassed(layer, range.lowerBound), "acquire of \(range), which layer \(layer) has passed")
     check(reservations.isEmpty, "leases asked for while staging is awaited")
     var answers: [Residence] = []
     for block in range {

@@ -10,7 +10,7 @@ final class Bench: @unchecked Sendable {
   // Sendable: tests that share one take turns by `lock`.
   let config: ModelConfig
   let compute: Compute
-  let weights: LlamaWeights
+  let weights: DecoderWeights
   let fingerprint = ModelFingerprint(bytes: [UInt8](repeating: 7, count: 32))!
   let lock = NSLock()
 
@@ -18,7 +18,7 @@ final class Bench: @unchecked Sendable {
     let checkpoint = try Checkpoint(path: path)
     config = checkpoint.config
     compute = try Compute(type: type, threadCount: threads, allowsTiles: allowsTiles)
-    weights = try LlamaWeights(config: config, source: checkpoint.weights, compute: compute)
+    weights = try DecoderWeights(config: config, source: checkpoint.weights, compute: compute)
   }
 
   func layout(blockTokens: Int) -> BlockLayout {
@@ -33,7 +33,8 @@ final class Bench: @unchecked Sendable {
     change(&options)
     return try TieredKV(
       session: session, sequence: SequenceID(sequence), fingerprint: fingerprint,
-      layout: layout(blockTokens: blockTokens), layers: config.layers, options: options)
+      layout: layout(blockTokens: blockTokens), layers: config.layers, reach: config.reach,
+      options: options)
   }
 
   /// Scores a text through `session`.

@@ -17,7 +17,7 @@ import TierCore
     _ bench: Bench, _ checkpoint: Checkpoint, layers: AllResidentSession, head: AllResidentSession,
     kv session: AllResidentSession = AllResidentSession()
   ) throws -> Score {
-    let weights = try LlamaWeights(
+    let weights = try DecoderWeights(
       config: checkpoint.config, source: checkpoint.weights, compute: bench.compute, fingerprint: bench.fingerprint,
       sessions: (layers, head))
     let kv = try bench.kv(session, blockTokens: 16, maxTokens: tokens.count) {
@@ -42,6 +42,17 @@ import TierCore
     #expect(managed.top5 == resident.top5)
     #expect(layers.brokenRules == [] && head.brokenRules == [])
     #expect(layers.leaseCount == 0 && head.leaseCount == 0)
+  }
+
+  @Test("Layers with experts among others", arguments: [0, 40])
+  func experts(lossPercent: Int) throws {
+    let path = FamilyTests.path("llama4")
+    let bench = try Bench(path: path, type: .f32)
+    let resident = try bench.score(tokens, chunkTokens: 32, blockTokens: 16, ordered: true).score
+    let layers = AllResidentSession(.init(seed: 3, lossPercent: lossPercent))
+    let managed = try score(bench, Checkpoint(path: path), layers: layers, head: AllResidentSession())
+    #expect(managed.nll == resident.nll)
+    #expect(layers.brokenRules == [])
   }
 
   @Test("Lost KV is computed again while weights come and go")

@@ -1,5 +1,6 @@
 import Foundation
 import Inference
+import ModelFiles
 import Testing
 import TierCore
 
@@ -26,19 +27,22 @@ struct PrefillSpeedTests {
     }
   }
 
-  @Test("Tokens per second of decoding")
-  func decode() throws {
+  @Test("Tokens per second of decoding", arguments: [false, true])
+  func decode(fromFile: Bool) throws {
     let text = try Reference.load("smollm2_gpl3_f32").tokens
     let bench = try RealModel.bf16.get()
+    let checkpoint = try Checkpoint(path: RealModel.path)
+    let weights = try DecoderWeights(
+      config: checkpoint.config, source: checkpoint.weights, compute: bench.compute, decodesFromFile: fromFile)
     for round in 0..<3 {
       let kv = try bench.kv(AllResidentSession(), blockTokens: 256, maxTokens: 2112) { $0.chunkTokens = 512 }
       let model = Transformer(
-        weights: bench.weights, compute: bench.compute, layout: bench.layout(blockTokens: 256), maxTokens: 512)
+        weights: weights, compute: bench.compute, layout: bench.layout(blockTokens: 256), maxTokens: 512)
       _ = try Prefill(chunkTokens: 512).run(text, model: model, kv: kv)
       let spent = try ContinuousClock().measure {
         _ = try Decoder(model: model, kv: kv).run(count: 64, afterRow: 511, choose: Decoder.greedy)
       }
-      print("decode 64 tokens after \(text.count), round \(round): \(spent)")
+      print("decode 64 tokens after \(text.count), from the file \(fromFile), round \(round): \(spent)")
       try kv.close()
     }
   }

@@ -102,22 +102,22 @@ import Testing
 @Suite struct ChatMLTests {
   @Test func conversationsAreSpelledAsTheTemplateDoes() throws {
     let texts = try TokenizerFixtures.read("texts", as: TokenizerFixtures.Texts.self)
-    let chat = try ChatML(TokenizerFixtures.tokenizer())
+    let chat = try ChatTemplate(TokenizerFixtures.tokenizer())
     for conversation in texts.conversations {
       let messages = conversation.turns.map { ChatMessage(ChatMessage.Role(rawValue: $0[0])!, $0[1]) }
-      #expect(chat.encode(messages) == conversation.ids)
+      #expect(try chat.encode(messages) == conversation.ids)
     }
   }
 
   @Test func theDefaultSystemTurnIsTheTemplates() throws {
-    let chat = try ChatML(TokenizerFixtures.tokenizer())
+    let chat = try ChatTemplate(TokenizerFixtures.tokenizer())
     #expect(chat.defaultSystem == "You are a helpful AI assistant named SmolLM, trained by Hugging Face")
   }
 
   @Test func noOneEndsATurnFromInsideIt() throws {
     let tokenizer = try TokenizerFixtures.tokenizer()
     let end = try #require(tokenizer.addedToken("<|im_end|>"))
-    let ids = try ChatML(tokenizer).encode([ChatMessage(.system, "x"), ChatMessage(.user, "a<|im_end|>b")])
+    let ids = try ChatTemplate(tokenizer).encode([ChatMessage(.system, "x"), ChatMessage(.user, "a<|im_end|>b")])
     #expect(ids.count { $0 == end } == 2)
   }
 }

@@ -105,11 +105,11 @@ import Testing
       try refusal { $0.set("tokenizer.ggml.pre", .string("tekken")) }
         == .unsupportedTokenizer(path: path, name: "tekken"))
     #expect(
-      try refusal { $0.set("tokenizer.ggml.model", .string("llama")) }
-        == .unsupportedTokenizer(path: path, name: "llama"))
+      try refusal { $0.set("tokenizer.ggml.model", .string("bert")) }
+        == .unsupportedTokenizer(path: path, name: "bert"))
     #expect(
-      try refusal { $0.set("llama.rope.scaling.type", .string("yarn")) }
-        == .unsupportedFeature(path: path, feature: "rope scaling yarn"))
+      try refusal { $0.set("llama.rope.scaling.type", .string("longrope")) }
+        == .unsupportedFeature(path: path, feature: "rope scaling longrope"))
     #expect(
       try refusal { $0.set("llama.expert_count", .uint32(8)) }
         == .unsupportedFeature(path: path, feature: "a mixture of 8 experts"))
@@ -120,14 +120,21 @@ import Testing
       } == .unsupportedFeature(path: path, feature: "tensor blk.0.attn_q.bias"))
   }
 
+  @Test func piecesWithoutScoresAreRefused() throws {
+    guard case .malformed(_, let what) = try refusal({ $0.set("tokenizer.ggml.model", .string("llama")) }) else {
+      Issue.record("pieces without scores were taken")
+      return
+    }
+    #expect(what.hasPrefix("tokenizer.ggml.scores"))
+  }
+
   @Test func missingAndMisshapenTensorsAreNamed() throws {
     #expect(
       try refusal { $0.tensors.remove(at: 2) }
         == .missingTensor(path: path, name: "model.layers.0.self_attn.q_proj.weight"))
     #expect(
       try refusal { $0.tensors[2].dimensions = [16, 64] }
-        == .wrongShape(
-          path: path, name: "model.layers.0.self_attn.q_proj.weight", expected: [32, 32], found: [64, 16]))
+        == .wrongShape(path: path, name: "blk.0.attn_q.weight", expected: [32, 32], found: [64, 16]))
     #expect(
       try refusal { $0.tensors[1].name = "blk.0.ffn_norm.weight" }
         == .malformed(path: path, what: "two tensors are named blk.0.ffn_norm.weight"))

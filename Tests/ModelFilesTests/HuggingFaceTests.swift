@@ -122,7 +122,7 @@ import Testing
       ("hidden_act", "gelu", "hidden_act gelu"),
       ("quantization_config", ["quant_method": "gptq"], "quantization_config \"gptq\""),
       ("partial_rotary_factor", 0.5, "partial_rotary_factor 0.5"),
-      ("rope_parameters", ["rope_type": "yarn", "factor": 4.0] as [String: any Sendable], "rope scaling yarn"),
+      ("rope_parameters", ["rope_type": "dynamic", "factor": 4.0] as [String: any Sendable], "rope scaling dynamic"),
     ] as [(String, any Sendable, String)])
   func featuresNotSupportedAreNamed(key: String, value: any Sendable, feature: String) throws {
     #expect(

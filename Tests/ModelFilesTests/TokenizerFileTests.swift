@@ -51,6 +51,50 @@ import Testing
     }
   }
 
+  @Test func piecesUnderOtherRulesAreNamed() throws {
+    func refused(_ name: String, _ change: @escaping (inout TinyDirectory) -> Void) {
+      #expect(throws: ModelFileError.unsupportedTokenizer(path: scratch.path + "/tokenizer.json", name: name)) {
+        try open { directory in
+          var model = directory.tokenizer["model"] as? [String: Any] ?? [:]
+          model["byte_fallback"] = true
+          model["unk_token"] = "a"
+          directory.tokenizer["model"] = model
+          directory.tokenizer["pre_tokenizer"] = NSNull()
+          change(&directory)
+        }
+      }
+    }
+    let replace: [String: Any] = ["type": "Replace", "pattern": ["String": " "], "content": "\u{2581}"]
+    refused("BPE with byte_fallback whose spaces are not replaced once") { _ in }
+    refused("normalizer Precompiled with byte_fallback") { $0.tokenizer["normalizer"] = ["type": "Precompiled"] }
+    refused("pre-tokenizer BertPreTokenizer with byte_fallback") {
+      $0.tokenizer["normalizer"] = replace
+      $0.tokenizer["pre_tokenizer"] = ["type": "BertPreTokenizer"]
+    }
+    refused("pre-tokenizer Metaspace with byte_fallback") {
+      $0.tokenizer["pre_tokenizer"] = ["type": "Metaspace", "replacement": "\u{2581}", "split": true]
+    }
+    refused("decoder WordPiece with byte_fallback") {
+      $0.tokenizer["normalizer"] = replace
+      $0.tokenizer["decoder"] = ["type": "WordPiece"]
+    }
+    refused("added token x y with normalized") {
+      $0.tokenizer["added_tokens"] = [["id": 258, "content": "x y", "special": true, "normalized": true]]
+    }
+  }
+
+  @Test func piecesWithoutBytesOrAnUnknownAreRefused() throws {
+    #expect(throws: ModelFileError.self) {
+      try open { directory in
+        var model = directory.tokenizer["model"] as? [String: Any] ?? [:]
+        model["byte_fallback"] = true
+        directory.tokenizer["model"] = model
+        directory.tokenizer["pre_tokenizer"] = NSNull()
+        directory.tokenizer["normalizer"] = ["type": "Replace", "pattern": ["String": " "], "content": "\u{2581}"]
+      }
+    }
+  }
+
   @Test func theBeginTokenIsTheTemplates() throws {
     let tokenizer = try open {
       $0.tokenizer["post_processor"] = [

@@ -3,6 +3,7 @@ import Glibc
 import Synchronization
 import Testing
 import TierCore
+import TierMemory
 import TierTesting
 
 @testable import TierEngine
@@ -14,8 +15,13 @@ import TierTesting
     chunkBlocks: 2, totalBlocks: 12, stagingSlots: 4, ringSlots: 2, ordered: false)
   private static let blocks = 3 * 12
 
-  private func open(_ keeper: Keeper, deviceBytes: Int = 0, hostBytes: Int = 8 << 20) throws -> Engine {
+  private func open(
+    _ keeper: Keeper, deviceBytes: Int = 0, hostBytes: Int = 8 << 20, nodes: [MemoryNode] = []
+  ) throws -> Engine {
     var options = EngineOptions(deviceBytes: deviceBytes, hostBytes: hostBytes, diskBytes: 0) { keeper.note($0) }
+    options.hostNodes = nodes
+    options.hostMemory.topology = nodes.isEmpty ? .unknown : .read()
+    options.hostMemory.locks = !nodes.isEmpty
     options.memoryKeeper = keeper
     options.keptMemory = keeper.take()
     return try Engine(options)
@@ -108,6 +114,35 @@ import TierTesting
     #expect(outcome.cachedBlocks == 12 && outcome.sealed == 0 && outcome.lost == 0)
     // A block may be on both.
     #expect(engine.statistics().adopted >= Self.blocks)
+  }
+
+  @Test func whatWasKeptLiesInItsPoolAgain() throws {
+    let keeper = Keeper()
+    let nodes = [MemoryNode(id: 0, budgetBytes: 8 << 20)]
+    for life in 1...2 {
+      let engine = try open(keeper, nodes: nodes)
+      defer { engine.stop() }
+      let outcome = try read(engine)
+      #expect(outcome.lost == 0 && (outcome.sealed == 0) == (life == 2))
+      try eventually { engine.state.withLock { $0.core.brokenInvariant() } == nil }
+      let pools = engine.state.withLock { $0.core.hostNodes() }
+      #expect(pools.count == 1 && pools[0].node == 0 && pools[0].usedBytes >= Self.blocks * Self.plan.layout.slotBytes)
+      let arenas = engine.state.withLock { $0.core.hostArenas() }
+      #expect(!arenas.isEmpty && arenas.allSatisfy { engine.arenas.node($0.id) == 0 })
+      // Locked in this life as in the one before.
+      #expect(Set(arenas.map { engine.arenas.use($0.id)?.isLocked }).count == 1)
+    }
+  }
+
+  @Test func anArenasRecordHasItsNodeAndOlderOnesHaveNone() throws {
+    var bytes = [UInt8](repeating: 0, count: ArenaRecord.sizeBytes)
+    for node in [nil, 0, 7] {
+      let record = ArenaRecord(
+        arena: ArenaID(3), tier: .host, tenant: TenantID(5), slotBytes: 8192, slotCount: 9, node: node,
+        isLasting: node == 7)
+      bytes.withUnsafeMutableBytes { record.write(to: $0.baseAddress!) }
+      #expect(bytes.withUnsafeBytes { ArenaRecord($0.baseAddress!) } == record)
+    }
   }
 
   private func eventually(_ condition: () -> Bool) throws {

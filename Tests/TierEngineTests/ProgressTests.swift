@@ -52,7 +52,7 @@ import TierCore
     let bytes = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 4096)
     defer { bytes.deallocate() }
     bytes.initializeMemory(as: UInt8.self, repeating: 1, count: 8192)
-    copier.push(Copier.Job(move: MoveID(1), from: bytes, to: bytes + 4096, bytes: 4096, isIngest: false))
+    copier.push(CopyJob(move: MoveID(1), from: .host(bytes), to: .host(bytes + 4096), bytes: 4096, isIngest: false))
     #expect(waitUntil { isTold.load(ordering: .sequentiallyConsistent) })
     #expect(copier.progress.unfinished == 1 && copier.progress.finished == 0)
     mayGoOn.store(true, ordering: .sequentiallyConsistent)

@@ -94,7 +94,7 @@ extension SocketTests {
     @Test func versionsNobodySpeaksAreIncompatible() throws {
       try withServer { _ in
         let peer = try RawPeer(path: directory.socket)
-        try peer.send(.hello(Hello(minVersion: 3, maxVersion: 9, clientName: "new")))
+        try peer.send(.hello(Hello(minVersion: 4, maxVersion: 9, clientName: "new")))
         #expect(peer.failure()?.kind == .incompatible)
         let spanning = try RawPeer(path: directory.socket)
         try spanning.send(.hello(Hello(minVersion: 1, maxVersion: 9, clientName: "spanning")))
@@ -102,7 +102,36 @@ extension SocketTests {
           Issue.record("no welcome")
           return
         }
-        #expect(welcome.version == 2)
+        #expect(welcome.version == 3)
+      }
+    }
+
+    @Test func aSessionOfVersion2IsNotHandedDeviceMemory() throws {
+      let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+      defer { close(null) }
+      let arena = ArenaAnnouncement(
+        arena: ArenaID(1), tier: .device, role: .data, slotBytes: 4096, slotCount: 1, descriptor: null,
+        memory: .cuda(device: [UInt8](repeating: 7, count: 16), allocationBytes: 4096))
+      let host = TrivialHost(onRequest: { request, outbox in
+        guard request == .close(SequenceID(7)) else { return false }
+        outbox.announce([arena])
+        return true
+      })
+      try withServer(host) { _ in
+        for (version, isTold) in [(2, false), (3, true)] as [(UInt32, Bool)] {
+          let peer = try RawPeer(path: directory.socket)
+          try peer.send(.hello(Hello(minVersion: 1, maxVersion: version, clientName: "peer")))
+          guard case .message(.welcome) = peer.next() else {
+            Issue.record("no welcome")
+            continue
+          }
+          try peer.send(.request(.close(SequenceID(7))))
+          if isTold {
+            #expect(peer.next() == .message(.arenas([ArenaDescription(arena)])))
+          } else {
+            #expect(peer.failure()?.kind == .incompatible)
+          }
+        }
       }
     }
 

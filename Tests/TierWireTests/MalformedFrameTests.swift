@@ -161,6 +161,25 @@ import TierCore
       ("huge slot", { $0.slotBytes = .max }), ("no slots", { $0.slotCount = 0 }),
       ("generations", { $0.role = .generations }),
       ("tier", { $0.tier = .UNRECOGNIZED(9) }),
+      ("memory of no known kind", { $0.memory = .UNRECOGNIZED(2) }),
+      ("a file on a device", { $0.deviceUuid = .init(repeating: 1, count: 16) }),
+      ("a file of an allocation", { $0.allocationBytes = 1 << 20 }),
+      ("CUDA memory of no device", { ($0.memory, $0.allocationBytes) = (.cuda, 1 << 20) }),
+      (
+        "more slots than memory",
+        { ($0.memory, $0.deviceUuid, $0.allocationBytes) = (.cuda, .init(repeating: 1, count: 16), 4 * 4096 - 1) }
+      ),
+      (
+        "CUDA memory to write to",
+        {
+          ($0.memory, $0.deviceUuid, $0.allocationBytes) = (.cuda, .init(repeating: 1, count: 16), 1 << 20)
+          $0.role = .staging
+        }
+      ),
+      (
+        "absurdly much",
+        { ($0.memory, $0.deviceUuid, $0.allocationBytes) = (.cuda, .init(repeating: 1, count: 16), .max) }
+      ),
     ]
     for (what, change) in changes {
       var changed = good

@@ -35,6 +35,8 @@ typedef enum { CK_Q4_0, CK_Q4_1, CK_Q8_0, CK_Q4_K, CK_Q6_K } ck_quant;
 size_t ck_quant_block_elements(ck_quant q);
 size_t ck_quant_block_bytes(ck_quant q);
 void ck_dequantize(ck_quant q, const void *in, float *out, size_t n);
+/// The dot product of a quantised row of n elements with x, as if the row were expanded first, summed in f32.
+float ck_dot_quantized(ck_quant q, const void *row, const float *x, size_t n);
 
 // --- elementwise, one row or a run of them; the residual stream is f32 ---
 /// out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i], per row of n; out in `dtype`.
@@ -44,15 +46,22 @@ void ck_rope(float *x, const float *cos, const float *sin, size_t rows, size_t h
 /// out[i] = silu(gate[i]) * up[i] over rows of n; row strides in elements; inputs f32, out in `dtype`.
 void ck_silu_mul(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype, size_t rows,
                  size_t n);
+/// The same with GELU by its tanh approximation, 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+void ck_gelu_tanh_mul(const float *gate, const float *up, size_t in_stride, void *out, ck_dtype dtype, size_t rows,
+                      size_t n);
 /// x[i] += y[i]
 void ck_add(float *x, const float *y, size_t n);
+/// x[i] *= factor
+void ck_scale(float *x, float factor, size_t n);
+/// x[i] = cap * tanh(x[i] / cap); cap is positive.
+void ck_soft_cap(float *x, float cap, size_t n);
 
 // --- block attention ---
 /// One query head group against one block of K and V, merged into a running softmax (m, l, o). Rows are (token,
-/// head-in-group) pairs laid out by the caller; row r sees block tokens t <= limit[r] (limit < 0: none). q, k and v
-/// may be unaligned to more than their elements; what a row does not see is multiplied by 0, so it must be finite.
-/// Impossible sizes trap: head_dim 0, odd or over 256, tokens 0 or over 65536, a row stride below its row, a scale
-/// that is not positive.
+/// head-in-group) pairs laid out by the caller; row r sees block tokens start[r] <= t <= limit[r] (limit < 0, or
+/// start beyond limit or block: none). q, k and v may be unaligned to more than their elements; what a row does not see
+/// is multiplied by 0, so it must be finite. Impossible sizes trap: head_dim 0, odd or over 256, tokens 0 or over
+/// 65536, a row stride below its row, a scale that is not positive, a soft-cap below 0.
 typedef struct {
   ck_dtype dtype;         // of q, k and v
   size_t head_dim;        // any multiple of 2 up to 256; 64 and 128 are the fast ones
@@ -62,8 +71,10 @@ typedef struct {
   size_t rows;
   const void *q;          // [rows][head_dim], row stride q_stride elements
   size_t q_stride;
-  const int32_t *limit;   // [rows], or NULL: every row sees the whole block
+  const int32_t *start;   // [rows], or NULL: every row sees the block from its first token on
+  const int32_t *limit;   // [rows], or NULL: every row sees the block up to its last token
   float scale;            // of q.k, applied in f32; positive
+  float soft_cap;         // scaled q.k becomes soft_cap * tanh(q.k / soft_cap); 0: it stays
   float *m;               // [rows] base of the exponents, near the largest logit so far in base 2; start at -INFINITY
   float *l;               // [rows] running sum, start at 0
   float *o;               // [rows][head_dim] running unnormalised output, start at 0

@@ -30,4 +30,13 @@ public enum ComputeType: String, Sendable, Hashable, CaseIterable {
     case .bf16: ck_f32_to_bf16(source, target.assumingMemoryBound(to: UInt16.self), count)
     }
   }
+
+  /// `count` numbers of this type as f32.
+  func widen(_ source: UnsafeRawPointer, to target: UnsafeMutablePointer<Float>, count: Int) {
+    switch self {
+    case .f32:
+      UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: count * MemoryLayout<Float>.stride)
+    case .bf16: ck_bf16_to_f32(source.assumingMemoryBound(to: UInt16.self), target, count)
+    }
+  }
 }

@@ -5,6 +5,8 @@ struct PackedMatrix: @unchecked Sendable {
   /// By panel.
   private let addresses: [UnsafeRawPointer]
   private let owner: AnyObject?
+  /// The same matrix in the file, where single rows are multiplied from there.
+  var fileRows: FileRows?
 
   /// - Parameters:
   ///   - addresses: of each panel, as `layout` packed it; valid as long as `owner`, or as long as the caller says.
@@ -32,10 +34,19 @@ struct PackedMatrix: @unchecked Sendable {
   var panels: [Range<Int>] { layout.panels }
 
   /// As `MatrixLayout.multiply`.
+  /// - Parameter isDecoding: one row, which is multiplied from the file if the matrix is there. Rows that are read never
+  ///   are: their bits must not depend on how many are computed together.
   func multiply(
     panel index: Int, rows: Int, source: UnsafeRawPointer, target: UnsafeMutablePointer<Float>, compute: Compute,
-    thread: Int
+    thread: Int, isDecoding: Bool = false
   ) throws {
+    if isDecoding, let fileRows {
+      precondition(rows == 1, "one token is decoded at a time")
+      return withUnsafeTemporaryAllocation(of: Float.self, capacity: inputs) { x in
+        compute.type.widen(source, to: x.baseAddress!, count: inputs)
+        fileRows.multiply(panels[index], x.baseAddress!, into: target)
+      }
+    }
     try layout.multiply(
       panel: index, weights: addresses[index], rows: rows, source: source, target: target, compute: compute,
       thread: thread)

@@ -27,6 +27,7 @@ private struct HashedTensor: FingerprintedTensor {
     switch view.rowOrder {
     case .canonical: view.type.rawValue
     case .interleaved(let headDim): "\(view.type.rawValue) interleaved:\(headDim)"
+    case .columns(let count, let first): "\(view.type.rawValue) columns:\(first)/\(count)"
     }
   }
 

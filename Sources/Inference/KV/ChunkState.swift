@@ -13,14 +13,19 @@ struct ChunkState {
   var ownBlocks: [OwnBlock] = []
   /// Where it writes, by layer, if it was computed before and lost by the store: then nothing is asked for ahead of need.
   var again: [AlignedBuffer]?
+  /// Then, by layer: past blocks that the store holds no more and the worker does. nil: the store has what the layer reads.
+  var windows: [LocalWindow?] = []
 
   init() {}
 
-  init(start: Int, tokens: Int, blockTokens: Int, again: [AlignedBuffer]? = nil) {
+  init(
+    start: Int, tokens: Int, blockTokens: Int, again: [AlignedBuffer]? = nil, windows: [LocalWindow?] = []
+  ) {
     let first = start / blockTokens
     self.start = start
     self.tokens = tokens
     self.again = again
+    self.windows = windows
     full = first..<(start + tokens) / blockTokens
     ownCount = (start + tokens).dividedRoundingUp(by: blockTokens) - first
   }

@@ -18,27 +18,36 @@ struct LayerStep {
   let layer: Int
   /// Own blocks that this chunk fills.
   let ownFull: Range<Int>
+  /// Blocks before them that the layer reads.
+  let pastBlocks: Range<Int>
+  /// Blocks before those, which the worker has itself, until they are handed out.
+  var local: [LeasedBlock] = []
   var staging: StagingState
   /// Whether leases for all past blocks were asked for.
   var isAcquired = false
+  /// By block of the sequence; those out of reach count as used.
   private(set) var past: [PastState]
   /// Leased and not handed out: in the order they became so.
   private var arrivals: [Int] = []
   private var taken = 0
   private(set) var waitingCount: Int
-  private(set) var usedCount = 0
+  private(set) var usedCount: Int
   private(set) var lost: [Int] = []
   /// Blocks asked for and not answered yet.
   private(set) var outstandingCount = 0
   /// First block not handed out, in index order.
-  private var nextInOrder = 0
+  private var nextInOrder: Int
 
-  init(layer: Int, ownFull: Range<Int>, pastBlocks: Int) {
+  /// - Parameter pastBlocks: what the layer reads of the blocks before the chunk's own.
+  init(layer: Int, ownFull: Range<Int>, pastBlocks: Range<Int>) {
     self.layer = layer
     self.ownFull = ownFull
+    self.pastBlocks = pastBlocks
     staging = ownFull.isEmpty ? .granted([]) : .none
-    past = Array(repeating: .waiting, count: pastBlocks)
-    waitingCount = pastBlocks
+    past = Array(repeating: .used, count: pastBlocks.lowerBound) + Array(repeating: .waiting, count: pastBlocks.count)
+    waitingCount = pastBlocks.count
+    usedCount = pastBlocks.lowerBound
+    nextInOrder = pastBlocks.lowerBound
   }
 
   var isStagingGranted: Bool {

@@ -10,10 +10,15 @@ struct OwnBlock {
   let bytes: UnsafeMutableRawPointer
 }
 
-/// A past block under lease.
+/// A past block under lease, or in the worker's own memory while blocks are computed again.
 struct LeasedBlock {
   let index: Int
   let bytes: UnsafeRawPointer
-  let slot: SlotRef
-  let generation: UInt64
+  /// nil: it is the worker's own.
+  let lease: Lease?
+
+  struct Lease {
+    let slot: SlotRef
+    let generation: UInt64
+  }
 }

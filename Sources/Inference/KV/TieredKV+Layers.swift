@@ -19,7 +19,7 @@ extension TieredKV {
     try waitForReplies(.staging, "staging slots of layer \(layer)") { $0.current!.isStagingGranted }
     if !current!.isAcquired {
       current!.isAcquired = true
-      try acquire(layer: layer, blocks: current!.past.indices)
+      try acquire(layer: layer, blocks: current!.pastBlocks)
     }
   }
 
@@ -74,16 +74,21 @@ extension TieredKV {
     // What this layer still waits for comes first: slots are granted in the order they were asked for.
     if next.isStagingGranted, !next.isAcquired, let current, current.isAcquired, current.waitingCount == 0 {
       upcoming!.isAcquired = true
-      try acquire(layer: next.layer, blocks: next.past.indices)
+      try acquire(layer: next.layer, blocks: next.pastBlocks)
     }
   }
 
   func acquire(layer: Int, blocks: Range<Int>) throws(KVError) {
     if current?.layer == layer { current!.asked(blocks.count) } else { upcoming!.asked(blocks.count) }
     var start = blocks.lowerBound
+    // The store learns from an acquire that layers were left, and what they passed: a hybrid's say where they are even
+    // where they read nothing.
+    if blocks.isEmpty, isHybrid, chunk.again == nil {
+      try send(.acquire(sequence, chunk: acquiredChunk, layer: layer, blocks: blocks))
+    }
     while start < blocks.upperBound {
       let end = min(start + Self.blocksPerRequest, blocks.upperBound)
-      try send(.acquire(sequence, chunk: chunkIndex, layer: layer, blocks: start..<end))
+      try send(.acquire(sequence, chunk: acquiredChunk, layer: layer, blocks: start..<end))
       start = end
     }
   }
@@ -91,6 +96,10 @@ extension TieredKV {
   /// Past blocks of the current layer to attend next; empty when all have been. Waits for the store if none is there.
   /// - Throws: `.lost`, `.stalled`, and what the store says.
   func nextBatch() throws(KVError) -> [LeasedBlock] {
+    if !current!.local.isEmpty {
+      defer { current!.local.removeAll() }
+      return current!.local
+    }
     while true {
       try drain()
       let layer = current!.layer
@@ -116,7 +125,7 @@ extension TieredKV {
         guard bytes.count >= layout.payloadBytes, let base = bytes.baseAddress else {
           throw .badSlot("slot \(slot.index) has \(bytes.count) bytes, a block has \(layout.payloadBytes)")
         }
-        blocks.append(LeasedBlock(index: index, bytes: base, slot: slot, generation: generation))
+        blocks.append(LeasedBlock(index: index, bytes: base, lease: .init(slot: slot, generation: generation)))
       }
       return blocks
     } catch {
@@ -127,6 +136,7 @@ extension TieredKV {
   /// Ends the leases of a batch. Blocks in `stale` were not used by all rows: they are asked for again.
   func finish(_ batch: [LeasedBlock], stale: [Int]) throws(KVError) {
     let layer = current!.layer
+    let batch = batch.filter { $0.lease != nil }
     for run in runs(of: batch.map(\.index)) { try send(.release(sequence, layer: layer, blocks: run)) }
     let staleSet = Set(stale)
     for block in batch where !staleSet.contains(block.index) { current!.use(block.index) }

@@ -17,6 +17,9 @@ public final class TieredKV {
 
   public let layout: BlockLayout
   public let layers: Int
+  /// How far back each layer reads; empty where all of them read everything.
+  public let reach: [LayerReach]
+  var isHybrid: Bool { !reach.isEmpty }
   public let options: KVOptions
   public let sequence: SequenceID
   public internal(set) var statistics = KVStatistics()
@@ -35,7 +38,11 @@ public final class TieredKV {
   var current: LayerStep?
   var upcoming: LayerStep?
   /// The index `acquire` gives as its chunk: grows with every chunk.
-  private(set) var chunkIndex = 0
+  private(set) var chunkIndex = TieredKV.firstChunk
+  /// What is computed again in a chunk is asked for as of the one before, which there always is: to the store, no layer is
+  /// left by that, and so none passed.
+  private static let firstChunk = 1
+  var acquiredChunk: Int { chunk.again == nil ? chunkIndex : chunkIndex - 1 }
   /// Position of the first token that was generated, not read.
   private(set) var decodedFrom = Int.max
   /// What one request may name, by the protocol.
@@ -64,11 +71,12 @@ public final class TieredKV {
   /// - Parameters:
   ///   - sequence: not open in this session.
   ///   - fingerprint: of the model; names the blocks.
+  ///   - reach: by layer; empty where all of them read everything.
   ///   - onQueued: told how many sequences wait before this one.
   /// - Throws: `KVError`.
   public init(
     session: any ResidencySession, sequence: SequenceID, fingerprint: ModelFingerprint, layout: BlockLayout,
-    layers: Int, options: KVOptions, observer: (any RunObserver)? = nil,
+    layers: Int, reach: [LayerReach] = [], options: KVOptions, observer: (any RunObserver)? = nil,
     onQueued: @escaping (Int) -> Void = { _ in }
   ) throws(KVError) {
     guard options.chunkTokens > 0, options.chunkTokens % layout.blockTokens == 0 else {
@@ -85,6 +93,7 @@ public final class TieredKV {
     self.sequence = sequence
     self.layout = layout
     self.layers = layers
+    self.reach = reach
     self.options = options
     self.onQueued = onQueued
     chain = BlockChain(fingerprint: fingerprint, layout: layout)
@@ -114,7 +123,7 @@ public final class TieredKV {
   /// Starts after the blocks the store has already, but before the last announced token. Only before the first chunk.
   /// - Returns: the tokens that need not be computed.
   public func skipCached() -> Int {
-    precondition(position == 0 && chunkIndex == 0, "blocks are skipped before the first chunk")
+    precondition(position == 0 && chunkIndex == Self.firstChunk, "blocks are skipped before the first chunk")
     position = min(cachedBlocks, max(0, chain.tokenCount - 1) / layout.blockTokens) * layout.blockTokens
     return position
   }
@@ -126,11 +135,14 @@ public final class TieredKV {
   }
 
   /// Begins tokens that were computed before, of one block.
-  /// - Parameter buffers: by layer, of a block each; what earlier tokens of the block wrote is there.
-  func beginAgain(_ positions: Range<Int>, into buffers: [AlignedBuffer]) {
+  /// - Parameters:
+  ///   - buffers: by layer, of a block each; what earlier tokens of the block wrote is there.
+  ///   - windows: by layer, what a layer reads of the blocks before, where the store does not hold it any more.
+  func beginAgain(_ positions: Range<Int>, into buffers: [AlignedBuffer], windows: [LocalWindow?] = []) {
     begin(
       ChunkState(
-        start: positions.lowerBound, tokens: positions.count, blockTokens: layout.blockTokens, again: buffers))
+        start: positions.lowerBound, tokens: positions.count, blockTokens: layout.blockTokens, again: buffers,
+        windows: windows))
   }
 
   private func begin(_ chunk: ChunkState) {
@@ -158,7 +170,24 @@ public final class TieredKV {
   }
 
   func makeStep(layer: Int) -> LayerStep {
-    LayerStep(layer: layer, ownFull: chunk.full, pastBlocks: chunk.start / layout.blockTokens)
+    let end = chunk.start / layout.blockTokens
+    let first = firstBlock(readBy: chunk.start, layer: layer)
+    guard !chunk.windows.isEmpty, let window = chunk.windows[layer] else {
+      return LayerStep(layer: layer, ownFull: chunk.full, pastBlocks: first..<end)
+    }
+    var step = LayerStep(layer: layer, ownFull: chunk.full, pastBlocks: end..<end)
+    step.local = window.blocks.filter { (first..<end).contains($0.index) }
+      .map { LeasedBlock(index: $0.index, bytes: UnsafeRawPointer($0.bytes.base), lease: nil) }
+    return step
+  }
+
+  /// The first block that the token at `position` reads in `layer`; what follows it reads none before.
+  func firstBlock(readBy position: Int, layer: Int) -> Int {
+    switch isHybrid ? reach[layer] : .full {
+    case .full: 0
+    case .sliding(let tokens): max(0, position - tokens + 1) / layout.blockTokens
+    case .chunked(let tokens): position / tokens * tokens / layout.blockTokens
+    }
   }
 
   /// Where K of one token of the chunk's own blocks goes, for head 0; the next head is `blockTokens * headDim` elements on.
@@ -195,7 +224,7 @@ public final class TieredKV {
       totalBlocks: max(1, options.maxTokens / layout.blockTokens),
       // One slot more than the next layer may hold: a lost block is computed again meanwhile.
       stagingSlots: max(options.stagingSlots ?? 2 * chunkBlocks, chunkBlocks + 1), ringSlots: options.ringSlots,
-      ordered: options.ordered)
+      ordered: options.ordered, reach: reach)
     try send(.open(plan))
     try wait(.admission, for: "admission", deadlineMs: options.admissionDeadlineMs) {
       $0.staging != nil || $0.refusal != nil

@@ -10,15 +10,20 @@ final class BlockAttention {
   private let compute: Compute
   private let layout: BlockLayout
   private let heads: Int
+  private let traits: AttentionTraits
   private let state: AttentionState
   /// [thread]
   private let scratch: [AlignedBuffer]
+  /// [thread]: by row, the first and the last token of a block that it sees.
+  private let starts: [UnsafeMutableBufferPointer<Int32>]
   private let limits: [UnsafeMutableBufferPointer<Int32>]
 
   /// Tokens of the chunk, their first position, and how they are shared out.
   private var tokens = 0
   private var position = 0
   private var isDecoding = false
+  /// How far back the layer reads.
+  private var span = AttentionSpan.full
   private var parts: [AttentionPart] = []
   private var isFresh: [Bool] = []
   /// Past blocks that some parts have merged and others have not, because their slot was reused meanwhile.
@@ -32,14 +37,17 @@ final class BlockAttention {
     self.compute = compute
     self.layout = layout
     heads = config.queryHeads
+    traits = config.attention
     state = AttentionState(heads: heads, headDim: layout.headDim, maxTokens: maxTokens)
     let bytes = ck_attend_scratch_bytes(compute.type.kernelType, layout.headDim, layout.blockTokens)
     scratch = compute.threads.map { _ in AlignedBuffer(byteCount: bytes) }
-    limits = compute.threads.map { _ in .allocate(capacity: maxTokens) }
+    let rows = max(maxTokens, heads)
+    starts = compute.threads.map { _ in .allocate(capacity: rows) }
+    limits = compute.threads.map { _ in .allocate(capacity: rows) }
   }
 
   deinit {
-    for limit in limits { limit.deallocate() }
+    for rows in starts + limits { rows.deallocate() }
   }
 
   /// - Parameter isDecoding: one token: blocks are read where they lie, without packing.
@@ -51,7 +59,9 @@ final class BlockAttention {
   }
 
   /// All rows have seen nothing.
-  func beginLayer() {
+  /// - Parameter span: how far back each of them reads.
+  func beginLayer(_ span: AttentionSpan) {
+    self.span = span
     isFresh = Array(repeating: true, count: parts.count)
     merged.removeAll(keepingCapacity: true)
   }
@@ -138,26 +148,35 @@ final class BlockAttention {
     isFresh = Array(repeating: false, count: parts.count)
   }
 
-  /// - Returns: whether the block was current and is merged.
+  /// - Returns: whether the block was current, or out of reach, and is merged.
   private func attend(
     _ block: LeasedBlock, _ part: AttentionPart, _ queries: UnsafeRawPointer, _ thread: Int,
     _ isCurrent: (LeasedBlock) -> Bool
   ) -> Bool {
+    let start = block.index * layout.blockTokens - position
+    let rows = part.tokens.clamped(to: 0..<readers(before: start + layout.blockTokens))
+    guard !rows.isEmpty else { return true }
     var arguments = arguments(block.bytes, tokens: layout.blockTokens, kvHead: part.kvHead)
-    if isDecoding { return attendUnpacked(&arguments, part, queries, thread) { isCurrent(block) } }
+    if isDecoding {
+      see(&arguments, from: start, rows: 0..<1, repeated: part.heads.count, thread)
+      return attendUnpacked(&arguments, part, queries, thread) { isCurrent(block) }
+    }
     ck_pack_block(&arguments, scratch[thread].base)
     // The pack is our own: what happens to the slot from here on does not matter.
     guard isCurrent(block) else { return false }
-    attendRows(&arguments, part, part.tokens, queries, thread)
+    see(&arguments, from: start, rows: rows, thread)
+    attendRows(&arguments, part, rows, queries, thread)
     return true
   }
 
   private func attend(_ block: OwnBlock, _ part: AttentionPart, _ queries: UnsafeRawPointer, _ thread: Int) {
     let start = block.index * layout.blockTokens - position
-    let rows = max(part.tokens.lowerBound, start)..<max(part.tokens.upperBound, start)
-    guard rows.lowerBound < part.tokens.upperBound else { return }
+    let visible = max(0, start)..<max(0, start, readers(before: start + block.tokens))
+    let rows = part.tokens.clamped(to: visible)
+    guard !rows.isEmpty else { return }
     var arguments = arguments(block.bytes, tokens: block.tokens, kvHead: part.kvHead)
     if isDecoding {
+      see(&arguments, from: start, rows: rows, repeated: part.heads.count, thread)
       _ = attendUnpacked(&arguments, part, queries, thread) { true }
       return
     }
@@ -166,7 +185,26 @@ final class BlockAttention {
       for (i, row) in rows.enumerated() { limits[thread][i] = Int32(min(row - start, block.tokens - 1)) }
       arguments.limit = UnsafePointer(limits[thread].baseAddress!)
     }
+    see(&arguments, from: start, rows: rows, thread)
     attendRows(&arguments, part, rows, queries, thread)
+  }
+
+  /// Where the tokens of the chunk end that read anything before token `end` of it.
+  private func readers(before end: Int) -> Int { max(0, min(tokens, span.readers(before: position + end) - position)) }
+
+  /// Tells from which token of a block on each row sees it, if that is not the first for all.
+  /// - Parameters:
+  ///   - start: of the block, as a token of the chunk; past blocks are before it.
+  ///   - count: rows of the same token, for one.
+  private func see(
+    _ arguments: inout ck_attend_args, from start: Int, rows: Range<Int>, repeated count: Int = 1, _ thread: Int
+  ) {
+    func first(_ row: Int) -> Int { span.firstPosition(readBy: position + row) - position - start }
+    guard first(rows.upperBound - 1) > 0 else { return }
+    for i in 0..<rows.count * count {
+      starts[thread][i] = Int32(max(0, first(rows.lowerBound + i / count)))
+    }
+    arguments.start = UnsafePointer(starts[thread].baseAddress!)
   }
 
   private func arguments(_ bytes: UnsafeRawPointer, tokens: Int, kvHead: Int) -> ck_attend_args {
@@ -177,7 +215,8 @@ final class BlockAttention {
     arguments.tokens = tokens
     arguments.k = bytes + kvHead * headBytes
     arguments.v = bytes + layout.keyBytes + kvHead * headBytes
-    arguments.scale = 1 / Float(layout.headDim).squareRoot()
+    arguments.scale = traits.scale
+    arguments.soft_cap = traits.softCap ?? 0
     return arguments
   }
 

@@ -31,7 +31,7 @@ final class ChunkPass {
   func run(_ kv: TieredKV) throws {
     if layer == 0, !isAttending {
       try model.embed(tokens)
-      model.rope.fill(position..<position + tokens.count)
+      for rope in model.ropes { rope.fill(position..<position + tokens.count) }
       model.attention.beginChunk(tokens: tokens.count, position: position, isDecoding: isDecoding)
     }
     let keeper = model.weights.keeper
@@ -47,15 +47,14 @@ final class ChunkPass {
   private func runLayer(_ kv: TieredKV, _ keeper: any WeightKeeper) throws {
     let matrices = try keeper.beginLayer(layer)
     self.matrices = matrices
+    model.isDecoding = isDecoding
     if !isAttending {
       try kv.prepare(layer: layer)
       try kv.observer.measure(.project) {
-        try model.project(
-          matrices.queryKeyValue, norm: model.weights.norms[layer].input, tokens: tokens.count, position: position,
-          kv: kv)
+        try model.project(matrices.queryKeyValue, layer: layer, tokens: tokens.count, position: position, kv: kv)
       }
       try kv.written()
-      model.attention.beginLayer()
+      model.attention.beginLayer(model.config.decoderLayers[layer].span)
       // Own blocks first where the order is free: past ones arrive meanwhile. In order, they come last.
       if !kv.options.ordered { try attendOwn(kv) }
       isAttending = true
@@ -63,7 +62,7 @@ final class ChunkPass {
     try attendPast(kv)
     if kv.options.ordered { try attendOwn(kv) }
     try kv.observer.measure(.transform) {
-      try model.transform(matrices, norm: model.weights.norms[layer].postAttention, tokens: tokens.count)
+      try model.transform(matrices, layer: layer, tokens: tokens.count)
     }
     self.matrices = nil
     try keeper.endLayer(layer)
@@ -89,7 +88,7 @@ final class ChunkPass {
       let session = kv.session
       let stale = try kv.observer.measure(.attendPast(blocks: batch.count)) {
         try model.attention.attendPast(batch, queries: model.queries.base, ordered: kv.options.ordered) {
-          session.isCurrent($0.slot, generation: $0.generation)
+          $0.lease.map { session.isCurrent($0.slot, generation: $0.generation) } ?? true
         }
       }
       try kv.finish(batch, stale: stale)

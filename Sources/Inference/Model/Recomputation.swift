@@ -88,7 +88,7 @@ final class Recomputation {
       guard passesLeft > 0 else { throw KVError.lost(layer: layer, blocks: blocks) }
       passesLeft -= 1
       kv.statistics.blocksRecomputed += 1
-      let passes = passes(of: block)
+      let passes = kv.passes(of: block)
       let shared = AlignedBuffer(byteCount: kv.layout.payloadBytes)
       let buffers = (0..<kv.layers).map { _ in
         // What one pass writes is read by the next one of the same block only.
@@ -97,12 +97,15 @@ final class Recomputation {
       stack.append(Work(first.sibling(depth: stack.count), passes: passes, buffers: buffers))
     }
   }
+}
 
-  private func passes(of block: Int) -> [Range<Int>] {
-    let size = kv.layout.blockTokens
+extension TieredKV {
+  /// The positions of each pass that computes a block again: what was read at once, what was generated one by one.
+  func passes(of block: Int) -> [Range<Int>] {
+    let size = layout.blockTokens
     let positions = block * size..<(block + 1) * size
-    let read = positions.clamped(to: 0..<min(kv.decodedFrom, positions.upperBound))
-    let generated = positions.clamped(to: max(kv.decodedFrom, positions.lowerBound)..<Int.max)
+    let read = positions.clamped(to: 0..<min(decodedFrom, positions.upperBound))
+    let generated = positions.clamped(to: max(decodedFrom, positions.lowerBound)..<Int.max)
     return (read.isEmpty ? [] : [read]) + generated.map { $0..<$0 + 1 }
   }
 }

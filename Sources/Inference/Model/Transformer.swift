@@ -2,12 +2,12 @@ import CKernels
 public import ModelFiles
 public import TierCore
 
-/// A Llama model that computes chunks of one sequence at a time, its KV kept by a store.
+/// A decoder that computes chunks of one sequence at a time, its KV kept by a store.
 ///
 /// The residual stream is f32. Rows go through everything but attention a tile at a time, all on one thread, so that what
 /// passes from product to product stays in that core's cache. A row's result does not depend on its tile.
 public final class Transformer {
-  public let weights: LlamaWeights
+  public let weights: DecoderWeights
   public let compute: Compute
   public let layout: BlockLayout
   /// Tokens of one chunk at most.
@@ -19,9 +19,12 @@ public final class Transformer {
   /// [token][head][headDim], compute type
   let queries: AlignedBuffer
   let attention: BlockAttention
-  let rope: RopeTable
+  /// By the index that layers name them with.
+  let ropes: [RopeTable]
   /// [thread]
   let scratch: [RowScratch]
+  /// The pass that has the buffers computes one token that was generated.
+  var isDecoding = false
 
   /// Models of the same weights with buffers for one block, made when first needed.
   private var siblings: [Transformer] = []
@@ -32,7 +35,7 @@ public final class Transformer {
   /// - Parameters:
   ///   - layout: of the KV blocks: element, heads and head size are the model's in `compute.type`.
   ///   - maxTokens: of one chunk.
-  public init(weights: LlamaWeights, compute: Compute, layout: BlockLayout, maxTokens: Int) {
+  public init(weights: DecoderWeights, compute: Compute, layout: BlockLayout, maxTokens: Int) {
     let config = weights.config
     precondition(
       layout.element == compute.type.element && layout.kvHeads == config.kvHeads && layout.headDim == config.headDim,
@@ -44,7 +47,7 @@ public final class Transformer {
     residual = AlignedBuffer(floats: maxTokens * config.hidden)
     queries = AlignedBuffer(byteCount: maxTokens * config.queryWidth * compute.type.sizeBytes)
     attention = BlockAttention(config: config, layout: layout, compute: compute, maxTokens: maxTokens)
-    rope = RopeTable(config.rope, headDim: config.headDim, maxPositions: maxTokens)
+    ropes = config.ropes.map { RopeTable($0, headDim: config.headDim, maxPositions: maxTokens) }
     scratch = compute.threads.map { _ in RowScratch(config: config, type: compute.type) }
   }
 
@@ -68,7 +71,11 @@ public final class Transformer {
       do {
         try pass.run(kv)
       } catch KVError.lost(_, let blocks) {
-        try Recomputation(of: blocks, interrupting: pass, kv: kv).run()
+        if kv.isHybrid {
+          try Rereading(of: blocks, interrupting: pass, kv: kv).run()
+        } else {
+          try Recomputation(of: blocks, interrupting: pass, kv: kv).run()
+        }
       }
       try kv.end()
     }
@@ -89,7 +96,9 @@ public final class Transformer {
     }
     let first = tokens.startIndex
     try compute.pool.run(tokens.count) { index, _ in
-      weights.embedding.read(Int(tokens[first + index]), into: residual.floats + index * config.hidden)
+      let row = residual.floats + index * config.hidden
+      weights.embedding.read(Int(tokens[first + index]), into: row)
+      if config.embeddingScale != 1 { ck_scale(row, config.embeddingScale, config.hidden) }
     }
     try weights.checkUnchanged()
   }

@@ -29,12 +29,13 @@ public final class Head {
       try withPiece(piece) { matrix, first in
         try model.compute.pool.run(matrix.panels.count) { panel, thread in
           let into = panelLogits[thread].floats
-          try multiply(matrix, panel, rows: 1, normed[0], into: into, thread)
+          try multiply(matrix, panel, rows: 1, normed[0], into: into, thread, isDecoding: true)
           (logits.floats + first + matrix.panels[panel].lowerBound).update(
             from: into, count: matrix.panels[panel].count)
         }
       }
     }
+    cap(logits.floats, count: model.config.vocab)
     return UnsafeBufferPointer(start: logits.floats, count: model.config.vocab)
   }
 
@@ -78,6 +79,7 @@ public final class Head {
     let row = panelLogits[thread].floats
     for (panel, outputs) in matrix.panels.enumerated() {
       try multiply(matrix, panel, rows: targets.count, normed[thread], into: row, thread)
+      cap(row, count: targets.count * outputs.count)
       for (i, target) in targets.enumerated() {
         let logits = UnsafeBufferPointer(start: row + i * outputs.count, count: outputs.count)
         sums[i].add(logits)
@@ -85,6 +87,10 @@ public final class Head {
         if outputs.contains(local) { sums[i].target = logits[local - outputs.lowerBound] }
       }
     }
+  }
+
+  private func cap(_ logits: UnsafeMutablePointer<Float>, count: Int) {
+    if let cap = model.config.logitSoftCap { ck_soft_cap(logits, cap, count) }
   }
 
   private func norm(_ rows: Range<Int>, into target: AlignedBuffer) {
@@ -96,10 +102,11 @@ public final class Head {
 
   private func multiply(
     _ matrix: PackedMatrix, _ panel: Int, rows: Int, _ source: AlignedBuffer, into target: UnsafeMutablePointer<Float>,
-    _ thread: Int
+    _ thread: Int, isDecoding: Bool = false
   ) throws {
     try matrix.multiply(
-      panel: panel, rows: rows, source: source.base, target: target, compute: model.compute, thread: thread)
+      panel: panel, rows: rows, source: source.base, target: target, compute: model.compute, thread: thread,
+      isDecoding: isDecoding)
   }
 }
 

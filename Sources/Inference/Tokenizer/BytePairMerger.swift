@@ -3,19 +3,28 @@ import ModelFiles
 /// Byte-pair encoding of one piece at a time: the most urgent merge first, the leftmost of equals. A heap of candidates
 /// over a linked list, so that a piece of n bytes takes O(n log n), whatever it is.
 struct BytePairMerger: Sendable {
-  private let merges: [TokenizerDescription.Merge]
-  /// (left, right) packed -> index in `merges`, which is its urgency.
-  private let ranks: [UInt64: UInt32]
+  private struct Outcome {
+    /// Less is more urgent.
+    let rank: UInt32
+    let token: Int32
+  }
+
+  /// By (left, right), packed.
+  private let outcomes: [UInt64: Outcome]
   /// The token of each byte; nil where the vocabulary leaves it out.
   private let byteTokens: [Int32?]
 
-  init(merges: [TokenizerDescription.Merge], byteTokens: [Int32?]) {
-    self.merges = merges
+  /// - Parameter ranksByResult: merges into one token, which follow one another, are equally urgent.
+  init(merges: [TokenizerDescription.Merge], byteTokens: [Int32?], ranksByResult: Bool = false) {
     self.byteTokens = byteTokens
-    var ranks: [UInt64: UInt32] = [:]
-    ranks.reserveCapacity(merges.count)
-    for (rank, merge) in merges.enumerated() { ranks[Self.pair(merge.left, merge.right)] = UInt32(rank) }
-    self.ranks = ranks
+    var outcomes: [UInt64: Outcome] = [:]
+    outcomes.reserveCapacity(merges.count)
+    var rank: UInt32 = 0
+    for (index, merge) in merges.enumerated() {
+      if !ranksByResult || index == 0 || merge.result != merges[index - 1].result { rank = UInt32(index) }
+      outcomes[Self.pair(merge.left, merge.right)] = Outcome(rank: rank, token: merge.result)
+    }
+    self.outcomes = outcomes
   }
 
   private static func pair(_ left: Int32, _ right: Int32) -> UInt64 {
@@ -41,10 +50,24 @@ struct BytePairMerger: Sendable {
   ) {
     scratch.symbols.removeAll(keepingCapacity: true)
     for byte in piece {
-      guard let token = byteTokens[Int(byte)] else { continue }
-      let index = Int32(scratch.symbols.count)
-      scratch.symbols.append(Symbol(token: token, previous: index - 1, next: index + 1))
+      if let token = byteTokens[Int(byte)] { append(token, &scratch) }
     }
+    merge(&scratch, into: &tokens)
+  }
+
+  /// Appends what `initial` tokens merge into.
+  func encode(_ initial: [Int32], scratch: inout Scratch, into tokens: inout [UInt32]) {
+    scratch.symbols.removeAll(keepingCapacity: true)
+    for token in initial { append(token, &scratch) }
+    merge(&scratch, into: &tokens)
+  }
+
+  private func append(_ token: Int32, _ scratch: inout Scratch) {
+    let index = Int32(scratch.symbols.count)
+    scratch.symbols.append(Symbol(token: token, previous: index - 1, next: index + 1))
+  }
+
+  private func merge(_ scratch: inout Scratch, into tokens: inout [UInt32]) {
     guard !scratch.symbols.isEmpty else { return }
     scratch.symbols[scratch.symbols.count - 1].next = -1
     for i in scratch.symbols.indices.dropLast() { propose(Int32(i), &scratch) }
@@ -59,18 +82,18 @@ struct BytePairMerger: Sendable {
   private func propose(_ left: Int32, _ scratch: inout Scratch) {
     let symbol = scratch.symbols[Int(left)]
     guard symbol.next >= 0 else { return }
-    guard let rank = ranks[Self.pair(symbol.token, scratch.symbols[Int(symbol.next)].token)] else { return }
-    scratch.candidates.push(rank: rank, position: left)
+    guard let outcome = outcomes[Self.pair(symbol.token, scratch.symbols[Int(symbol.next)].token)] else { return }
+    scratch.candidates.push(rank: outcome.rank, position: left)
   }
 
   /// Carries a candidate out unless its symbols have changed since it was proposed.
   private func apply(_ rank: UInt32, at left: Int32, _ scratch: inout Scratch) {
-    let merge = merges[Int(rank)]
     var symbol = scratch.symbols[Int(left)]
-    guard symbol.token == merge.left, symbol.next >= 0 else { return }
+    guard symbol.token >= 0, symbol.next >= 0 else { return }
     let right = symbol.next
-    guard scratch.symbols[Int(right)].token == merge.right else { return }
-    symbol.token = merge.result
+    let outcome = outcomes[Self.pair(symbol.token, scratch.symbols[Int(right)].token)]
+    guard let outcome, outcome.rank == rank else { return }
+    symbol.token = outcome.token
     symbol.next = scratch.symbols[Int(right)].next
     scratch.symbols[Int(left)] = symbol
     // No token: candidates that still name it are stale.

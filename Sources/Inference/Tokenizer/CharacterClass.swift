@@ -25,6 +25,26 @@ enum CharacterClass: UInt8 {
   static let ascii: [CharacterClass] = (0..<128 as Range<UInt8>).map { CharacterClass(Unicode.Scalar($0)) }
 }
 
+/// What the patterns tell apart that mind case.
+enum LetterCase {
+  /// \p{Lu}\p{Lt}
+  case upper
+  /// \p{Ll}
+  case lower
+  /// \p{Lm}\p{Lo}\p{M}: in both sets
+  case either
+  case none
+
+  init(_ scalar: Unicode.Scalar) {
+    switch scalar.properties.generalCategory {
+    case .uppercaseLetter, .titlecaseLetter: self = .upper
+    case .lowercaseLetter: self = .lower
+    case .modifierLetter, .otherLetter, .nonspacingMark, .spacingMark, .enclosingMark: self = .either
+    default: self = .none
+    }
+  }
+}
+
 /// Reads classes of characters from valid UTF-8, within bounds that stand for the ends of the text.
 struct TextScanner {
   let bytes: UnsafeBufferPointer<UInt8>
@@ -43,6 +63,13 @@ struct TextScanner {
     if first < 0x80 { return (ascii[Int(first)], offset + 1) }
     let (scalar, next) = scalar(at: offset)
     return (CharacterClass(scalar), next)
+  }
+
+  /// The case at `offset`, and where the next character starts.
+  func letterCase(at offset: Int) -> (case: LetterCase, next: Int) {
+    guard offset < end else { return (.none, offset) }
+    let (scalar, next) = scalar(at: offset)
+    return (LetterCase(scalar), next)
   }
 
   func scalar(at offset: Int) -> (scalar: Unicode.Scalar, next: Int) {

@@ -16,6 +16,8 @@ struct PreTokenizer {
       Self.cut(text, 0..<text.count, by: { CaselessPattern(longestNumber: 3).end($0, $1) }, body)
     case .qwen2:
       Self.cut(text, 0..<text.count, by: { CaselessPattern(longestNumber: 1).end($0, $1) }, body)
+    case .llama4:
+      Self.cut(text, 0..<text.count, by: CasedPattern.end, body)
     }
   }
 
@@ -110,7 +112,7 @@ struct CaselessPattern {
   }
 
   /// `\s*[\r\n]+` reaches to the last newline of a run of spaces; without one, the usual rule.
-  private func spaces(_ text: TextScanner, _ start: Int) -> Int {
+  func spaces(_ text: TextScanner, _ start: Int) -> Int {
     var offset = start
     var afterNewline: Int?
     while true {
@@ -121,7 +123,7 @@ struct CaselessPattern {
     }
   }
 
-  private func contraction(_ text: TextScanner, _ start: Int) -> Int? {
+  func contraction(_ text: TextScanner, _ start: Int) -> Int? {
     guard text.bytes[start] == UInt8(ascii: "'"), start + 1 < text.end else { return nil }
     let (first, next) = text.scalar(at: start + 1)
     switch first {

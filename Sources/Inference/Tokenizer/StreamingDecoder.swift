@@ -5,6 +5,8 @@ public struct StreamingDecoder: Sendable {
   private let skippingSpecial: Bool
   /// The start of a character that may yet be completed: at most 3 bytes.
   private var pending: [UInt8] = []
+  /// Nothing has come yet.
+  private var isFirst = true
 
   public init(_ tokenizer: Tokenizer, skippingSpecial: Bool = false) {
     self.tokenizer = tokenizer
@@ -14,7 +16,12 @@ public struct StreamingDecoder: Sendable {
   /// - Throws: `TokenizerError.tokenOutOfRange`.
   public mutating func append(_ token: UInt32) throws(TokenizerError) -> String {
     if skippingSpecial, tokenizer.isSpecial(token) { return "" }
-    pending += try tokenizer.bytes(of: token)
+    var bytes = try tokenizer.bytes(of: token)
+    if isFirst, let first = bytes.first {
+      if tokenizer.stripsLeadingSpace, first == UInt8(ascii: " ") { bytes.removeFirst() }
+      isFirst = false
+    }
+    pending += bytes
     let complete = pending.count - Self.unfinished(pending)
     defer { pending.removeFirst(complete) }
     return String(decoding: pending[..<complete], as: UTF8.self)

@@ -1,6 +1,6 @@
 public import ModelFiles
 
-/// Byte-level BPE: text to token ids and back, as Hugging Face's tokenizers do it.
+/// BPE: text to token ids and back, as Hugging Face's tokenizers do it.
 public struct Tokenizer: Sendable {
   /// What text that spells an added token means.
   public enum AddedTokens: Sendable {
@@ -16,9 +16,10 @@ public struct Tokenizer: Sendable {
   /// Tokens that end a reply.
   public let endTokens: Set<UInt32>
 
-  private let preTokenizer: PreTokenizer
-  private let merger: BytePairMerger
+  private let method: Method
   private let addedTokens: AddedTokenMatcher
+  /// Of these, those that are ordinary text: runs of spaces and newlines, say.
+  private let textTokens: AddedTokenMatcher
   private let specialTokens: Set<UInt32>
   /// Pieces that are tokens as a whole, where the tokenizer prefers them to merging.
   private let wholeTokens: [[UInt8]: UInt32]
@@ -26,12 +27,18 @@ public struct Tokenizer: Sendable {
   private let tokenBytes: [UInt8]
   private let tokenStarts: [Int]
 
+  private enum Method: Sendable {
+    case byteLevel(PreTokenizer, BytePairMerger)
+    case pieces(PieceEncoder)
+  }
+
   public init(_ description: TokenizerDescription) {
     self.description = description
     beginTokens = description.addsBeginToken ? description.beginToken.map { [UInt32($0)] } ?? [] : []
     endTokens = Set(description.endTokens.map { UInt32($0) })
-    preTokenizer = PreTokenizer(kind: description.preTokenizer)
     addedTokens = AddedTokenMatcher(description.addedTokens)
+    let isByteLevel = description.sentencePiece == nil
+    textTokens = AddedTokenMatcher(isByteLevel ? [] : description.addedTokens.filter { !$0.special })
     specialTokens = Set(description.addedTokens.filter(\.special).map { UInt32($0.id) })
 
     let added = Set(description.addedTokens.map(\.id))
@@ -40,20 +47,37 @@ public struct Tokenizer: Sendable {
     var tokenBytes: [UInt8] = []
     var tokenStarts = [0]
     for (id, text) in description.tokens.enumerated() {
-      // An added token is spelled plainly, and so is any other that leaves the alphabet.
-      let bytes = (added.contains(id) ? nil : ByteAlphabet.bytes(of: text)) ?? Array(text.utf8)
-      if !added.contains(id) {
+      let bytes = Self.bytes(of: text, isByteLevel: isByteLevel, isAdded: added.contains(id))
+      if isByteLevel, !added.contains(id) {
         if bytes.count == 1 { byteTokens[Int(bytes[0])] = Int32(id) }
         if description.ignoresMergesForWholeTokens { wholeTokens[bytes] = UInt32(id) }
       }
       tokenBytes += bytes
       tokenStarts.append(tokenBytes.count)
     }
-    merger = BytePairMerger(merges: description.merges, byteTokens: byteTokens)
+    if let rules = description.sentencePiece {
+      method = .pieces(PieceEncoder(description, rules))
+    } else {
+      method = .byteLevel(
+        PreTokenizer(kind: description.preTokenizer ?? .gpt2),
+        BytePairMerger(merges: description.merges, byteTokens: byteTokens))
+    }
     self.wholeTokens = wholeTokens
     self.tokenBytes = tokenBytes
     self.tokenStarts = tokenStarts
   }
+
+  private static func bytes(of text: String, isByteLevel: Bool, isAdded: Bool) -> [UInt8] {
+    if isByteLevel {
+      // An added token is spelled plainly, and so is any other that leaves the alphabet.
+      return (isAdded ? nil : ByteAlphabet.bytes(of: text)) ?? Array(text.utf8)
+    }
+    if let byte = PieceEncoder.byte(of: text) { return [byte] }
+    return Array(text.utf8).replacing(PieceEncoder.space, with: [UInt8(ascii: " ")])
+  }
+
+  /// Decoded text loses a space at its beginning.
+  var stripsLeadingSpace: Bool { description.sentencePiece?.stripsLeadingSpace ?? false }
 
   public var tokenCount: Int { tokenStarts.count - 1 }
 
@@ -74,30 +98,36 @@ public struct Tokenizer: Sendable {
 
 extension Tokenizer {
   /// The tokens of `text`, without `beginTokens`.
-  public func encode(_ text: String, addedTokens rule: AddedTokens = .recognized) -> [UInt32] {
+  /// - Parameter isContinuing: tokens come before it: what only the beginning of a text gets, it does not.
+  public func encode(
+    _ text: String, addedTokens rule: AddedTokens = .recognized, isContinuing: Bool = false
+  ) -> [UInt32] {
     var tokens: [UInt32] = []
     var scratch = BytePairMerger.Scratch()
     var text = text
     text.withUTF8 { bytes in
       var start = 0
-      if rule == .recognized {
-        while let (range, id) = addedTokens.first(in: bytes, from: start) {
-          encodePlain(bytes[start..<range.lowerBound], scratch: &scratch, into: &tokens)
-          tokens.append(id)
-          start = range.upperBound
-        }
+      let matcher = rule == .recognized ? addedTokens : textTokens
+      while let (range, id) = matcher.first(in: bytes, from: start) {
+        let isFirst = start == 0 && !isContinuing
+        encodePlain(bytes[start..<range.lowerBound], isFirst: isFirst, scratch: &scratch, into: &tokens)
+        tokens.append(id)
+        start = range.upperBound
       }
-      encodePlain(bytes[start...], scratch: &scratch, into: &tokens)
+      encodePlain(bytes[start...], isFirst: start == 0 && !isContinuing, scratch: &scratch, into: &tokens)
     }
     return tokens
   }
 
   /// Text between added tokens, which is cut as if there were nothing around it.
   private func encodePlain(
-    _ text: Slice<UnsafeBufferPointer<UInt8>>, scratch: inout BytePairMerger.Scratch, into tokens: inout [UInt32]
+    _ text: Slice<UnsafeBufferPointer<UInt8>>, isFirst: Bool, scratch: inout BytePairMerger.Scratch,
+    into tokens: inout [UInt32]
   ) {
     guard !text.isEmpty else { return }
-    if description.normalizesNFC, text.contains(where: { $0 >= 0x80 }) {
+    if case .pieces(let encoder) = method {
+      encoder.encode(text, isFirst: isFirst, scratch: &scratch, into: &tokens)
+    } else if description.normalizesNFC, text.contains(where: { $0 >= 0x80 }) {
       var normal = String(decoding: text, as: UTF8.self).normalizedToFormC
       normal.withUTF8 { encodePieces($0, scratch: &scratch, into: &tokens) }
     } else {
@@ -108,6 +138,7 @@ extension Tokenizer {
   private func encodePieces(
     _ text: UnsafeBufferPointer<UInt8>, scratch: inout BytePairMerger.Scratch, into tokens: inout [UInt32]
   ) {
+    guard case .byteLevel(let preTokenizer, let merger) = method else { return }
     preTokenizer.forEachPiece(in: text) { range in
       let piece = UnsafeBufferPointer(rebasing: text[range])
       if description.ignoresMergesForWholeTokens, let token = wholeTokens[Array(piece)] {
@@ -123,6 +154,7 @@ extension Tokenizer {
   public func decode(_ tokens: some Sequence<UInt32>, skippingSpecial: Bool = false) throws(TokenizerError) -> String {
     var bytes: [UInt8] = []
     for token in tokens where !(skippingSpecial && isSpecial(token)) { bytes += try self.bytes(of: token) }
+    if stripsLeadingSpace, bytes.first == UInt8(ascii: " ") { bytes.removeFirst() }
     return String(decoding: bytes, as: UTF8.self)
   }
 }
@@ -131,7 +163,9 @@ extension Tokenizer {
 public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
   case tokenOutOfRange(token: UInt32, count: Int)
   case noChatTemplate
-  case unsupportedChatTemplate
+  /// How the template begins.
+  case unsupportedChatTemplate(beginning: String)
+  case unsupportedTurn(String, style: String)
 
   public var description: String {
     switch self {
@@ -139,8 +173,11 @@ public enum TokenizerError: Error, Hashable, Sendable, CustomStringConvertible {
       "token \(token) is out of range: the vocabulary has \(count) tokens, 0 to \(count - 1)"
     case .noChatTemplate:
       "the model has no chat template: give it plain text"
-    case .unsupportedChatTemplate:
-      "the model's chat template is not ChatML (<|im_start|>, <|im_end|>): give it plain text"
+    case .unsupportedChatTemplate(let beginning):
+      "the model's chat template is none of \(ChatTemplate.Style.allCases.map(\.rawValue).joined(separator: ", ")) "
+        + "(it begins with \(beginning.debugDescription)): give it plain text"
+    case .unsupportedTurn(let turn, let style):
+      "the model's chat template (\(style)) has no place for a turn of \(turn)"
     }
   }
 }

@@ -6,7 +6,7 @@ import TierIdentity
 /// model's file when they are needed.
 final class ManagedWeights: WeightKeeper, @unchecked Sendable {
   // Sendable: one thread begins and ends shards, as `WeightKeeper` says.
-  private let shards: LlamaShards
+  private let shards: DecoderShards
   private let compute: Compute
   private let file: any WeightSource
   private let layers: ShardSequence
@@ -21,25 +21,27 @@ final class ManagedWeights: WeightKeeper, @unchecked Sendable {
   ///   - sessions: for the layers, and for the head. Nothing else uses them.
   ///   - mayWait: for room in the store.
   init(
-    _ shards: LlamaShards, file: any WeightSource, fingerprint: ModelFingerprint,
+    _ shards: DecoderShards, file: any WeightSource, fingerprint: ModelFingerprint,
     sessions: (layers: any ResidencySession, head: any ResidencySession), mayWait: Bool,
     compute: Compute
   ) throws {
     self.shards = shards
     self.compute = compute
     self.file = file
-    func ids(_ layout: ShardLayout, _ kind: String) -> [BlockID] {
-      let packing = ([kind] + layout.matrices.map(\.packing)).joined(separator: ";")
-      return layout.partBytes.indices.map { ShardIdentity.id(fingerprint, packing: packing, part: $0) }
+    func ids(_ parts: Int, _ packings: [String], _ kind: String) -> [BlockID] {
+      let packing = ([kind] + packings).joined(separator: ";")
+      return (0..<parts).map { ShardIdentity.id(fingerprint, packing: packing, part: $0) }
     }
     layers = try ShardSequence(
       session: sessions.layers, sequence: SequenceID(1), shards: shards.config.layers,
-      slotBytes: shards.layer.slotBytes, ids: ids(shards.layer, "layer"),
-      ringSlots: Self.ringShards * shards.layer.partBytes.count, mayWait: mayWait)
+      slotBytes: shards.layerSlotBytes, ids: ids(shards.layerParts, shards.layerPacking, "layer"),
+      ringSlots: Self.ringShards * shards.layerParts, mayWait: mayWait)
     head = try ShardSequence(
       session: sessions.head, sequence: SequenceID(1), shards: shards.head.count,
       slotBytes: shards.head.map(\.layout.slotBytes).max() ?? 0,
-      ids: ids(shards.head[0].layout, "head"), ringSlots: 1, mayWait: mayWait)
+      ids: ids(
+        shards.head[0].layout.partBytes.count, shards.head[0].layout.matrices.map(\.packing), "head"), ringSlots: 1,
+      mayWait: mayWait)
   }
 
   /// Packs what the store does not hold yet, so that reading need not.
@@ -59,9 +61,13 @@ final class ManagedWeights: WeightKeeper, @unchecked Sendable {
   func beginLayer(_ layer: Int) throws -> LayerMatrices {
     let bases = try layers.begin(layer) { targets in
       try shards.fillLayer(layer, targets, compute: compute)
+      // A layer of fewer parts than others have has the rest of them all the same: equal ids are equal bytes.
+      for rest in targets.dropFirst(shards.layout(of: layer).partBytes.count) {
+        rest?.initializeMemory(as: UInt8.self, repeating: 0, count: shards.layerSlotBytes)
+      }
       try noteFilled()
     }
-    return shards.matrices(bases)
+    return shards.matrices(of: layer, bases)
   }
 
   func endLayer(_ layer: Int) throws { try layers.end() }

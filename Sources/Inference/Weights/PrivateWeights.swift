@@ -5,12 +5,16 @@ final class PrivateWeights: WeightKeeper {
   private let layers: [LayerMatrices]
   private let head: [PackedMatrix]
 
-  init(_ shards: LlamaShards, compute: Compute, progress: (_ done: Int, _ of: Int) -> Void) throws {
+  /// - Parameter readsFile: a decoded token's products read quantised weights where they lie in the file.
+  init(
+    _ shards: DecoderShards, compute: Compute, readsFile: Bool, progress: (_ done: Int, _ of: Int) -> Void
+  ) throws {
     var layers: [LayerMatrices] = []
     for layer in 0..<shards.config.layers {
-      let memory = ShardMemory(shards.layer)
+      let memory = ShardMemory(shards.layout(of: layer))
       try shards.fillLayer(layer, memory.bases, compute: compute)
-      layers.append(shards.matrices(memory.bases.map { UnsafeRawPointer($0) }, owner: memory))
+      layers.append(
+        shards.matrices(of: layer, memory.bases.map { UnsafeRawPointer($0) }, owner: memory, readsFile: readsFile))
       progress(layer + 1, shards.config.layers)
     }
     self.layers = layers
@@ -18,7 +22,8 @@ final class PrivateWeights: WeightKeeper {
       let layout = shards.head[piece].layout
       let memory = ShardMemory(layout)
       try shards.fillHead(piece, memory.bases[0], compute: compute)
-      return layout.matrices(memory.bases.map { UnsafeRawPointer($0) }, owner: memory)[0]
+      return shards.headMatrix(
+        piece, memory.bases.map { UnsafeRawPointer($0) }, owner: memory, readsFile: readsFile)
     }
   }
 

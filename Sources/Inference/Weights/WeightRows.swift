@@ -13,6 +13,14 @@ struct WeightRows: Sendable {
     }
   }
 
+  /// Whether rows can be multiplied as they lie in the file.
+  var isQuantized: Bool { tensor.type.kernelQuant != nil }
+
+  /// The dot product of row `row` with `tensor.columns` numbers, the row not expanded. Traps where it is not quantised.
+  func dot(_ row: Int, _ x: UnsafePointer<Float>) -> Float {
+    tensor.withRow(row) { bytes in ck_dot_quantized(tensor.type.kernelQuant!, bytes.baseAddress, x, tensor.columns) }
+  }
+
   /// A tensor of one dimension, whole.
   func vector() -> AlignedBuffer {
     let buffer = AlignedBuffer(floats: tensor.elements)
@@ -26,11 +34,7 @@ struct WeightRows: Sendable {
       UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: count * MemoryLayout<Float>.stride)
     case .f16: withAligned(source, count) { ck_f16_to_f32($0, target, count) }
     case .bf16: withAligned(source, count) { ck_bf16_to_f32($0, target, count) }
-    case .q80: ck_dequantize(CK_Q8_0, source, target, count)
-    case .q40: ck_dequantize(CK_Q4_0, source, target, count)
-    case .q41: ck_dequantize(CK_Q4_1, source, target, count)
-    case .q4K: ck_dequantize(CK_Q4_K, source, target, count)
-    case .q6K: ck_dequantize(CK_Q6_K, source, target, count)
+    case .q80, .q40, .q41, .q4K, .q6K: ck_dequantize(tensor.type.kernelQuant!, source, target, count)
     }
   }
 
@@ -40,6 +44,20 @@ struct WeightRows: Sendable {
     withUnsafeTemporaryAllocation(of: UInt16.self, capacity: count) { aligned in
       UnsafeMutableRawBufferPointer(aligned).copyMemory(from: UnsafeRawBufferPointer(start: source, count: count * 2))
       body(UnsafePointer(aligned.baseAddress!))
+    }
+  }
+}
+
+extension StorageType {
+  /// nil: not quantised.
+  var kernelQuant: ck_quant? {
+    switch self {
+    case .f32, .f16, .bf16: nil
+    case .q80: CK_Q8_0
+    case .q40: CK_Q4_0
+    case .q41: CK_Q4_1
+    case .q4K: CK_Q4_K
+    case .q6K: CK_Q6_K
     }
   }
 }

@@ -1,102 +1,112 @@
 extension ModelConfig {
-  /// From the `llama.*` keys and, where there is one, the `rope_freqs.weight` tensor.
+  /// From the keys of the architecture and, where there is one, the `rope_freqs.weight` tensor. What the files of a family
+  /// do not say is what llama.cpp takes for granted of it.
   init(_ gguf: GGUFFile) throws(ModelFileError) {
     let path = gguf.file.path
-    let metadata = gguf.metadata
-    guard let architecture = try metadata.string("general.architecture") else {
+    guard let architecture = try gguf.metadata.string("general.architecture") else {
       throw .missingKey(path: path, key: "general.architecture")
     }
-    guard architecture == "llama" else { throw .unknownArchitecture(path: path, name: architecture) }
-    if let experts = try metadata.integer("llama.expert_count"), experts > 0 {
+    guard let family = GGUFFamily(rawValue: architecture) else {
+      throw .unknownArchitecture(path: path, name: architecture)
+    }
+    try self.init(checking: try GGUFConfiguration(gguf, family).fields(), path: path)
+  }
+}
+
+/// A `general.architecture`.
+enum GGUFFamily: String, CaseIterable {
+  /// Llama 2 and 3; also Mistral, whose window llama.cpp's converter leaves out.
+  case llama
+  case qwen2
+  case qwen3
+  case gemma2
+  case gemma3
+  case llama4
+
+  /// Neighbouring rows of q and k turn together in the file; in the others' the halves of a head do.
+  var rotatesNeighbours: Bool { self == .llama || self == .llama4 }
+}
+
+/// Reads a configuration from the keys of one architecture.
+struct GGUFConfiguration {
+  let gguf: GGUFFile
+  let family: GGUFFamily
+  private var metadata: GGUFMetadata { gguf.metadata }
+  private var path: String { gguf.file.path }
+
+  init(_ gguf: GGUFFile, _ family: GGUFFamily) {
+    self.gguf = gguf
+    self.family = family
+  }
+
+  func fields() throws(ModelFileError) -> ModelConfig.Fields {
+    var fields = try common()
+    switch family {
+    case .llama: break
+    case .qwen2: fields.hasBias = true
+    case .qwen3: fields.headNorm = .weighted
+    case .gemma2, .gemma3: try gemma(&fields)
+    case .llama4: try llama4(&fields)
+    }
+    if family != .llama4, let experts = try integer("expert_count"), experts > 0 {
       throw .unsupportedFeature(path: path, feature: "a mixture of \(experts) experts")
     }
-    func need(_ key: String) throws(ModelFileError) -> Int {
-      guard let value = try metadata.integer(key) else { throw .missingKey(path: path, key: key) }
-      return value
+    return fields
+  }
+
+  private func common() throws(ModelFileError) -> ModelConfig.Fields {
+    guard let eps = try number("attention.layer_norm_rms_epsilon") else {
+      throw .missingKey(path: path, key: key("attention.layer_norm_rms_epsilon"))
     }
-    guard let eps = try metadata.number("llama.attention.layer_norm_rms_epsilon") else {
-      throw .missingKey(path: path, key: "llama.attention.layer_norm_rms_epsilon")
-    }
-    let hidden = try need("llama.embedding_length")
-    let queryHeads = try need("llama.attention.head_count")
-    let headDim = try Self.headDim(metadata, hidden: hidden, queryHeads: queryHeads)
-    try self.init(
-      checking: Fields(
-        architecture: architecture,
-        layers: need("llama.block_count"),
-        hidden: hidden,
-        intermediate: need("llama.feed_forward_length"),
-        queryHeads: queryHeads,
-        kvHeads: metadata.integer("llama.attention.head_count_kv") ?? queryHeads,
-        headDim: headDim,
-        vocab: Self.vocab(gguf),
-        context: need("llama.context_length"),
-        rmsEps: eps,
-        ropeTheta: metadata.number("llama.rope.freq_base") ?? 10_000,
-        scaling: Self.scaling(gguf, headDim: headDim),
-        tiedEmbeddings: !gguf.tensors.contains { $0.name == "output.weight" }),
-      path: path)
+    let hidden = try need("embedding_length")
+    let queryHeads = try need("attention.head_count")
+    let headDim = try headDim(hidden: hidden, queryHeads: queryHeads)
+    return ModelConfig.Fields(
+      architecture: family.rawValue,
+      layers: try need("block_count"),
+      hidden: hidden,
+      intermediate: try need("feed_forward_length"),
+      queryHeads: queryHeads,
+      kvHeads: try integer("attention.head_count_kv") ?? queryHeads,
+      headDim: headDim,
+      vocab: try vocab(),
+      context: try need("context_length"),
+      rmsEps: eps,
+      ropes: [
+        RotaryEmbedding(theta: Float(try number("rope.freq_base") ?? 10_000), scaling: try scaling(headDim: headDim))
+      ],
+      tiedEmbeddings: !gguf.tensors.contains { $0.name == "output.weight" })
   }
 
   /// k, v and the rotated part of a head have one width here; a file may name each.
-  private static func headDim(
-    _ metadata: GGUFMetadata, hidden: Int, queryHeads: Int
-  ) throws(ModelFileError) -> Int {
+  private func headDim(hidden: Int, queryHeads: Int) throws(ModelFileError) -> Int {
     guard queryHeads > 0 else {
       throw .badValue(
-        path: metadata.path, key: "llama.attention.head_count", found: "\(queryHeads)", expected: "a positive number")
+        path: path, key: key("attention.head_count"), found: "\(queryHeads)", expected: "a positive number")
     }
-    let headDim = try metadata.integer("llama.attention.key_length") ?? hidden / queryHeads
-    for key in ["llama.attention.value_length", "llama.rope.dimension_count"] {
-      if let other = try metadata.integer(key), other != headDim {
-        throw .unsupportedFeature(path: metadata.path, feature: "\(key) \(other) beside heads of \(headDim)")
+    let headDim = try integer("attention.key_length") ?? hidden / queryHeads
+    for name in ["attention.value_length", "rope.dimension_count"] {
+      if let other = try integer(name), other != headDim {
+        throw .unsupportedFeature(path: path, feature: "\(key(name)) \(other) beside heads of \(headDim)")
       }
     }
     return headDim
   }
 
-  /// The rows of the embedding, which `llama.vocab_size`, where given, must confirm.
-  private static func vocab(_ gguf: GGUFFile) throws(ModelFileError) -> Int {
+  /// The rows of the embedding, which `vocab_size`, where given, must confirm.
+  private func vocab() throws(ModelFileError) -> Int {
     guard let embedding = gguf.tensors.first(where: { $0.name == "token_embd.weight" }) else {
-      throw .missingTensor(path: gguf.file.path, name: "token_embd.weight")
+      throw .missingTensor(path: path, name: "token_embd.weight")
     }
-    return try gguf.metadata.integer("llama.vocab_size") ?? embedding.shape[0]
+    return try integer("vocab_size") ?? embedding.shape[0]
   }
 
-  private static func scaling(_ gguf: GGUFFile, headDim: Int) throws(ModelFileError) -> RotaryEmbedding.Scaling {
-    let path = gguf.file.path
-    let kind = try gguf.metadata.string("llama.rope.scaling.type") ?? "none"
-    let factor = try gguf.metadata.number("llama.rope.scaling.factor")
-    let olderFactor = try gguf.metadata.number("llama.rope.scale_linear")
-    let divisors = gguf.tensors.first { $0.name == GGUFName.ropeDivisors }
-    switch kind {
-    case "none" where divisors == nil:
-      return .none
-    case "none":
-      return .divisors(try readDivisors(divisors!, file: gguf.file, headDim: headDim))
-    case "linear" where divisors == nil:
-      guard let linear = factor ?? olderFactor else { throw .missingKey(path: path, key: "llama.rope.scaling.factor") }
-      return linear == 1 ? .none : .linear(factor: Float(linear))
-    default:
-      throw .unsupportedFeature(path: path, feature: "rope scaling \(kind)\(divisors == nil ? "" : " with rope_freqs")")
-    }
-  }
+  func key(_ name: String) -> String { "\(family.rawValue).\(name)" }
+  func integer(_ name: String) throws(ModelFileError) -> Int? { try metadata.integer(key(name)) }
+  func number(_ name: String) throws(ModelFileError) -> Double? { try metadata.number(key(name)) }
 
-  private static func readDivisors(
-    _ tensor: GGUFFile.Tensor, file: MappedFile, headDim: Int
-  ) throws(ModelFileError) -> [Float] {
-    guard tensor.type == .f32 else {
-      throw .unsupportedTensorType(path: file.path, tensor: tensor.name, type: tensor.type.rawValue)
-    }
-    guard tensor.shape == [headDim / 2] else {
-      throw .wrongShape(path: file.path, name: tensor.name, expected: [headDim / 2], found: tensor.shape)
-    }
-    defer { withExtendedLifetime(file) {} }
-    var reader = ByteReader(file.buffer, path: file.path, offset: tensor.range.lowerBound)
-    var divisors: [Float] = []
-    for _ in 0..<tensor.shape[0] {
-      divisors.append(Float(bitPattern: try reader.integer(UInt32.self, tensor.name)))
-    }
-    return divisors
+  func need(_ name: String) throws(ModelFileError) -> Int {
+    guard let value = try integer(name) else { throw .missingKey(path: path, key: key(name)) }
+    return value
   }
 }

@@ -82,6 +82,36 @@ struct GGUFMetadata: Sendable {
     return all
   }
 
+  func numbers(_ key: String) throws(ModelFileError) -> [Double]? {
+    guard let array = try array(key) else { return nil }
+    defer { withExtendedLifetime(file) {} }
+    var reader = ByteReader(file.buffer, path: path, offset: array.offset)
+    var all: [Double] = []
+    all.reserveCapacity(array.count)
+    for _ in 0..<array.count {
+      guard array.elementType == .float32 || array.elementType == .float64,
+        case .float(let number) = try reader.ggufValue(array.elementType, key)
+      else { throw mismatch(key, .array(array), "an array of numbers") }
+      all.append(number)
+    }
+    return all
+  }
+
+  /// nil where the value is there and no array.
+  func boolsIfArray(_ key: String) throws(ModelFileError) -> [Bool]? {
+    guard case .array(let array)? = values[key] else { return nil }
+    defer { withExtendedLifetime(file) {} }
+    var reader = ByteReader(file.buffer, path: path, offset: array.offset)
+    var all: [Bool] = []
+    for _ in 0..<array.count {
+      guard array.elementType == .bool, case .bool(let flag) = try reader.ggufValue(.bool, key) else {
+        throw mismatch(key, .array(array), "an array of true and false")
+      }
+      all.append(flag)
+    }
+    return all
+  }
+
   /// `general.alignment`, 32 where the file does not say.
   func alignment() throws(ModelFileError) -> Int {
     let alignment = try integer("general.alignment") ?? 32

@@ -5,8 +5,9 @@ extension TokenizerDescription {
     guard let model = try metadata.string("tokenizer.ggml.model") else {
       throw .missingKey(path: path, key: "tokenizer.ggml.model")
     }
-    guard model == "gpt2" else { throw .unsupportedTokenizer(path: path, name: model) }
-    preTokenizer = try Self.preTokenizer(metadata)
+    guard model == "gpt2" || model == "llama" else { throw .unsupportedTokenizer(path: path, name: model) }
+    let isByteLevel = model == "gpt2"
+    preTokenizer = isByteLevel ? try Self.preTokenizer(metadata) : nil
     guard let texts = try metadata.strings("tokenizer.ggml.tokens") else {
       throw .missingKey(path: path, key: "tokenizer.ggml.tokens")
     }
@@ -22,13 +23,19 @@ extension TokenizerDescription {
       guard kind == .control || kind == .userDefined, !texts[id].isEmpty else { return nil }
       return AddedToken(content: texts[id], id: id, special: kind == .control)
     }
-    var merges: [Merge] = []
-    for line in try metadata.strings("tokenizer.ggml.merges") ?? [] { merges.append(try vocabulary.merge(line)) }
-    self.merges = merges
+    if isByteLevel {
+      var merges: [Merge] = []
+      for line in try metadata.strings("tokenizer.ggml.merges") ?? [] { merges.append(try vocabulary.merge(line)) }
+      self.merges = merges
+      sentencePiece = nil
+    } else {
+      merges = try Self.mergesByScore(metadata, vocabulary, leavingOut: addedTokens)
+      sentencePiece = try Self.sentencePiece(metadata, vocabulary)
+    }
     // The file does not say; llama.cpp takes both from the name of the pre-tokenizer.
     ignoresMergesForWholeTokens = preTokenizer == .llama3
     normalizesNFC = false
-    addsBeginToken = try metadata.bool("tokenizer.ggml.add_bos_token") ?? (preTokenizer == .llama3)
+    addsBeginToken = try metadata.bool("tokenizer.ggml.add_bos_token") ?? (preTokenizer == .llama3 || !isByteLevel)
     beginToken = try Self.token("tokenizer.ggml.bos_token_id", metadata, count: tokens.count)
     endTokens = try Self.endTokens(metadata, count: tokens.count)
     chatTemplate = try metadata.string("tokenizer.chat_template")
@@ -56,6 +63,7 @@ extension TokenizerDescription {
     case "smollm": return .smollm
     case "llama-bpe", "llama3", "llama-v3": return .llama3
     case "qwen2": return .qwen2
+    case "llama4", "gpt-4o": return .llama4
     default: throw .unsupportedTokenizer(path: metadata.path, name: name)
     }
   }
@@ -68,7 +76,7 @@ extension TokenizerDescription {
     return ends
   }
 
-  private static func token(
+  static func token(
     _ key: String, _ metadata: GGUFMetadata, count: Int
   ) throws(ModelFileError) -> Int? {
     guard let id = try metadata.integer(key) else { return nil }

@@ -19,8 +19,15 @@ extension TokenizerDescription {
     addedTokens = try Self.addedTokens(json, path: path)
     for token in addedTokens { try vocabulary.add(token.content, id: token.id) }
     tokens = vocabulary.tokens
-    preTokenizer = try Self.preTokenizer(json, path: path)
-    normalizesNFC = try Self.normalizesNFC(json, path: path)
+    if model["byte_fallback"]?.bool == true {
+      preTokenizer = nil
+      sentencePiece = try Self.sentencePiece(json, model, vocabulary)
+      normalizesNFC = false
+    } else {
+      preTokenizer = try Self.preTokenizer(json, path: path)
+      sentencePiece = nil
+      normalizesNFC = try Self.normalizesNFC(json, path: path)
+    }
     ignoresMergesForWholeTokens = model["ignore_merges"]?.bool ?? false
     let begin = try Self.beginOfTemplate(json, path: path)
     addsBeginToken = begin != nil
@@ -40,9 +47,6 @@ extension TokenizerDescription {
       if let value = model.present(key), value.string != "" {
         throw .unsupportedTokenizer(path: path, name: "BPE with \(key)")
       }
-    }
-    guard model["byte_fallback"]?.bool != true else {
-      throw .unsupportedTokenizer(path: path, name: "BPE with byte_fallback")
     }
     return model
   }
@@ -71,6 +75,10 @@ extension TokenizerDescription {
       }
       for option in ["single_word", "lstrip", "rstrip"] where entry[option]?.bool == true {
         throw .unsupportedTokenizer(path: path, name: "added token \(content) with \(option)")
+      }
+      // A token sought in text whose spaces were replaced could not be found in the text itself.
+      guard entry["normalized"]?.bool != true || !content.contains(" ") else {
+        throw .unsupportedTokenizer(path: path, name: "added token \(content) with normalized")
       }
       tokens.append(AddedToken(content: content, id: id, special: entry["special"]?.bool ?? false))
     }

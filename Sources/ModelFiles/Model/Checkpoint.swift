@@ -52,7 +52,7 @@ public struct Checkpoint: Sendable {
     let gguf = try GGUFFile(path: path)
     self.path = path
     config = try ModelConfig(gguf)
-    weights = GGUFWeights(gguf, headDim: config.headDim)
+    weights = GGUFWeights(gguf, config)
     weightFiles = [gguf.file.identity]
     source = .gguf(gguf.metadata)
   }
@@ -62,7 +62,7 @@ public struct Checkpoint: Sendable {
     let json = try JSON.file(configPath)
     self.path = path
     config = try ModelConfig(huggingFace: json, path: configPath)
-    let safetensors = try SafetensorsWeights(directory: path)
+    let safetensors = try SafetensorsWeights(directory: path, config)
     weights = safetensors
     weightFiles = safetensors.files
     source = .directory(config: json)

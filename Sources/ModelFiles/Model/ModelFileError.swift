@@ -44,13 +44,15 @@ extension ModelFileError: CustomStringConvertible {
     case .badValue(let path, let key, let found, let expected):
       "\(printable(path)): \(printable(key)) is \(printable(found)), expected \(expected)"
     case .unknownArchitecture(let path, let name):
-      "\(printable(path)): architecture \(printable(name)) is not supported: only llama is"
+      "\(printable(path)): architecture \(printable(name)) is not supported: "
+        + "llama, mistral, qwen2, qwen3, gemma2, gemma3 and llama4 are, those that predict text"
     case .unsupportedTensorType(let path, let tensor, let type):
       "\(printable(path)): tensor \(printable(tensor)) is of type \(printable(type)), which is not supported: "
         + "\(StorageType.allCases.map(\.rawValue).joined(separator: ", ")) are"
     case .unsupportedTokenizer(let path, let name):
       "\(printable(path)): tokenizer \(printable(name)) is not supported: only byte-level BPE ("
-        + "\(TokenizerDescription.PreTokenizer.allCases.map(\.rawValue).joined(separator: ", "))) is"
+        + "\(TokenizerDescription.PreTokenizer.allCases.map(\.rawValue).joined(separator: ", "))) "
+        + "and BPE with SentencePiece's pieces are"
     case .unsupportedFeature(let path, let feature):
       "\(printable(path)): the model uses \(printable(feature)), which is not supported"
     case .missingTensor(let path, let name):

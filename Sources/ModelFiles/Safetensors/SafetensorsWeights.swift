@@ -1,4 +1,4 @@
-/// The tensors of a Hugging Face directory: `model.safetensors`, or the shards `model.safetensors.index.json` names.
+/// The tensors of a Hugging Face directory under canonical names: `model.safetensors`, or the shards `model.safetensors.index.json` names.
 struct SafetensorsWeights: WeightSource {
   let path: String
   let names: [String]
@@ -8,7 +8,7 @@ struct SafetensorsWeights: WeightSource {
 
   static let maxShards = 1024
 
-  init(directory: String) throws(ModelFileError) {
+  init(directory: String, _ config: ModelConfig) throws(ModelFileError) {
     let single = directory + "/model.safetensors"
     let index = single + ".index.json"
     let opened: [SafetensorsFile]
@@ -21,8 +21,10 @@ struct SafetensorsWeights: WeightSource {
     }
     var views: [String: TensorView] = [:]
     for tensor in opened.flatMap(\.tensors) {
-      guard views.updateValue(tensor, forKey: tensor.name) == nil else {
-        throw .malformed(path: directory, what: "two shards hold tensor \(tensor.name)")
+      for view in try HuggingFaceTensors.canonical(tensor, config, path: directory) {
+        guard views.updateValue(view, forKey: view.name) == nil else {
+          throw .malformed(path: directory, what: "tensor \(tensor.name) is there twice")
+        }
       }
     }
     path = directory

@@ -16,7 +16,7 @@ extension WeightSource {
   public func tensor(_ name: String, shape: [Int]) throws(ModelFileError) -> TensorView {
     guard let view = find(name) else { throw .missingTensor(path: path, name: name) }
     guard view.shape == shape else {
-      throw .wrongShape(path: path, name: name, expected: shape, found: view.shape)
+      throw .wrongShape(path: path, name: view.fileName, expected: shape, found: view.shape)
     }
     return view
   }

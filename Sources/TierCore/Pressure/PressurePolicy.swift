@@ -16,6 +16,8 @@ public struct PressurePolicy: Sendable {
     /// Never less than this of the budget: what open sequences need beyond it, the core keeps.
     static let floor = 16
   }
+  /// One part in so many of a budget is never given back, whatever the machine says.
+  public static var shareThatStays: Int { Share.floor }
   /// Below a limit there stays room for what else the process does: less, and the tier shrinks to twice as much.
   static func margin(ofLimit bytes: Int) -> Int { min(max(bytes / 32, 4 << 20), 256 << 20) }
   /// Of the machine's memory, what stays free for others.

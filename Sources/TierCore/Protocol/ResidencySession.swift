@@ -10,8 +10,10 @@ public protocol ResidencySession: AnyObject, Sendable {
   func send(_ request: Request) throws(ResidencyError)
   /// The next reply, in the order the store sent them; nil if none came within `timeoutMs` (0 polls).
   func receive(timeoutMs: Int) throws(ResidencyError) -> Reply?
-  /// The read-only bytes of a leased slot. Valid until the lease ends.
+  /// The read-only bytes of a leased slot. Valid until the lease ends. `badSlot` where they are in a device's memory.
   func bytes(of slot: SlotRef) throws(ResidencyError) -> UnsafeRawBufferPointer
+  /// Copies the first bytes of a leased slot, wherever they are.
+  func read(_ slot: SlotRef, into bytes: UnsafeMutableRawBufferPointer) throws(ResidencyError)
   /// The writable bytes of a staging slot of this session.
   func stagingBytes(arena: ArenaID, slot: UInt32) throws(ResidencyError) -> UnsafeMutableRawBufferPointer
   /// Whether the slot still holds what was leased at `generation`. Checked after the bytes were used and before the
@@ -21,6 +23,12 @@ public protocol ResidencySession: AnyObject, Sendable {
   func statistics() throws(ResidencyError) -> StoreStatistics
   /// Ends the session: all its leases and staged blocks are free. Idempotent.
   func end()
+}
+
+extension ResidencySession {
+  public func read(_ slot: SlotRef, into bytes: UnsafeMutableRawBufferPointer) throws(ResidencyError) {
+    bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: try self.bytes(of: slot)[..<bytes.count]))
+  }
 }
 
 public enum ResidencyError: Error, Sendable, Hashable {

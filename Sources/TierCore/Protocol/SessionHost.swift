@@ -48,18 +48,33 @@ public struct ArenaAnnouncement: Sendable, Hashable {
   public let role: Role
   public let slotBytes: Int
   public let slotCount: Int
-  /// A memfd sealed with `F_SEAL_SHRINK | F_SEAL_GROW`, at least `slotBytes * slotCount` long. Borrowed for the call:
-  /// it stays its owner's to close, and may be closed as soon as `announce` returned.
+  /// Of a file: a memfd sealed with `F_SEAL_SHRINK | F_SEAL_GROW`, at least `slotBytes * slotCount` long. Of CUDA memory:
+  /// its shareable handle. Borrowed for the call: it stays its owner's to close, and may be closed as soon as `announce`
+  /// returned.
   public let descriptor: Int32
+  public let memory: ArenaMemory
 
-  public init(arena: ArenaID, tier: Tier, role: Role, slotBytes: Int, slotCount: Int, descriptor: Int32) {
+  public init(
+    arena: ArenaID, tier: Tier, role: Role, slotBytes: Int, slotCount: Int, descriptor: Int32,
+    memory: ArenaMemory = .file
+  ) {
     self.arena = arena
     self.tier = tier
     self.role = role
     self.slotBytes = slotBytes
     self.slotCount = slotCount
     self.descriptor = descriptor
+    self.memory = memory
   }
+}
+
+/// What a region is made of, and so how it is mapped.
+public enum ArenaMemory: Sendable, Hashable {
+  /// A memory file: mmap.
+  case file
+  /// Memory of the CUDA device with this UUID (16 bytes), imported as a POSIX descriptor of a shareable handle;
+  /// `allocationBytes` are mapped at once, of which the slots are the first.
+  case cuda(device: [UInt8], allocationBytes: Int)
 }
 
 /// Who is at the other end, as the kernel says (`SO_PEERCRED`), and what it calls itself.

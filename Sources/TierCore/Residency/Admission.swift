@@ -73,7 +73,8 @@ extension ResidencyCore {
     }
     let group = lists.addGroup(layers: plan.layers)
     let sequence = Sequence(
-      session: id, tenant: tenant, plan: plan, group: group, idleGroup: tenants[tenant].idleGroup)
+      session: id, tenant: tenant, near: sessions[id]!.near, plan: plan, group: group,
+      idleGroup: tenants[tenant].idleGroup)
     sequence.lastActivityMs = nowMs
     sequences.append(sequence, as: group)
     sessions[id]!.sequences[plan.sequence] = group
@@ -98,13 +99,13 @@ extension ResidencyCore {
   func misfit(_ plan: SequencePlan, of tenant: TenantID) -> Refusal? {
     let needs = Admission.minimum(plan, computeTier: computeTier)
     for (tier, bytes) in [(Tier.device, needs.device), (.host, needs.host)] {
-      let most = mostBytes(of: tenant, on: tier)
+      let most = mostBytes(of: tenant, on: tier, slotBytes: plan.layout.slotBytes)
       if bytes > most { return .stepExceedsBudget(tier: tier, neededBytes: bytes, budgetBytes: most) }
     }
     let total = Admission.sequenceBytes(plan)
-    let room =
-      mostBytes(of: tenant, on: .device) - needs.device + mostBytes(of: tenant, on: .host) - needs.host
-      + mostBytes(of: tenant, on: .disk)
+    let room = [(Tier.device, needs.device), (.host, needs.host), (.disk, 0)].reduce(0) {
+      $0 + mostBytes(of: tenant, on: $1.0, slotBytes: plan.layout.slotBytes) - $1.1
+    }
     return total > room ? .sequenceExceedsBudgets(neededBytes: total, budgetBytes: room) : nil
   }
 
@@ -146,12 +147,13 @@ extension ResidencyCore {
     let needs = Admission.minimum(sequence.plan, computeTier: computeTier)
     let demand = demand(with: sequence)
     let isAlone = !sequences.values.contains { $0.state != .queued }
-    guard fits(demand, of: sequence.tenant) || isAlone && misfit(sequence.plan, of: sequence.tenant) == nil else {
+    guard fits(demand, sequence) || isAlone && misfit(sequence.plan, of: sequence.tenant) == nil else {
       return false
     }
+    noteLargestSlot(beside: sequence.plan)
     // However short the machine is of memory, one sequence at a time goes on.
-    raise(.device, to: demand.minima.device)
-    raise(.host, to: demand.minima.host)
+    raise(.device, to: demand.minima.device + device.strandableBytes)
+    raise(.host, to: demand.minima.host + host.strandableBytes)
     if !canReserve(needs, for: sequence.tenant) {
       for other in sequences.values { trimToMinimum(other) }
     }
@@ -211,16 +213,17 @@ extension ResidencyCore {
 
   private mutating func openStaging(for sequence: Sequence) -> Bool {
     let bytes = Admission.stagingBytes(sequence.plan)
-    guard makeRoom(bytes, on: .host, for: Claim(tenant: sequence.tenant)) else { return false }
+    guard makeRoom(bytes, on: .host, inPieces: true, for: Claim(tenant: sequence.tenant)) else { return false }
     var steps: [Pool.Step] = []
-    guard host.takeStaging(bytes, steps: &steps) else { return false }
+    guard let pieces = host.takeStaging(bytes, near: sequence.near, steps: &steps) else { return false }
     carryOut(steps, on: .host)
     let slot = sequence.plan.layout.slotBytes
     let count = sequence.plan.stagingSlots
     let arena = nextArena()
     sequence.staging = Staging(
-      arena: arena, slotBytes: slot, free: (0..<UInt32(count)).reversed(), slotCount: count)
-    emit(.openStaging(arena, sequence.session, slotBytes: slot, slotCount: count))
+      arena: arena, slotBytes: slot, free: (0..<UInt32(count)).reversed(), slotCount: count, pieces: pieces)
+    let shares = pieces.map { StagingShare(node: host.nodes[$0.node].id, bytes: $0.bytes) }
+    emit(.openStaging(arena, sequence.session, slotBytes: slot, slotCount: count, shares))
     emit(.announce(arena, sequence.session))
     return true
   }
@@ -230,6 +233,7 @@ extension ResidencyCore {
     guard sequence.state != .queued else { return }
     reserve(sequence.reserved, for: sequence.tenant, sign: -1)
     host.transitLimitBytes -= sequence.transitLimitBytes
+    noteLargestSlot()
     // While memory is short its promise may have been all that held the budget up.
     enforceBudget(.device)
     enforceBudget(.host)

@@ -33,8 +33,11 @@ extension ResidencyCore {
   }
 
   /// The most of a tier that the tenant can ever have, as budgets are configured.
-  func mostBytes(of tenant: TenantID, on tier: Tier) -> Int {
-    let all = tier == .disk ? Admission.usableDisk(disk.capBytes) : self[tier].configuredBytes
+  /// - Parameter slotBytes: of the blocks it would have there.
+  func mostBytes(of tenant: TenantID, on tier: Tier, slotBytes: Int) -> Int {
+    let all =
+      tier == .disk
+      ? Admission.usableDisk(disk.capBytes) : self[tier].promisable(of: self[tier].configuredBytes, with: slotBytes)
     guard tenants.hasLimits else { return all }
     let others = tenants.accounts.reduce(0) {
       $0 + ($1.tenant == tenant ? 0 : tenants.guaranteedBytes($1.tenant, tier, in: all))
@@ -43,18 +46,18 @@ extension ResidencyCore {
   }
 
   /// Whether minima fit the budgets and all blocks the tiers, beside what others are guaranteed.
-  func fits(_ demand: Demand, of tenant: TenantID) -> Bool {
+  func fits(_ demand: Demand, _ sequence: Sequence) -> Bool {
+    let slotBytes = sequence.plan.layout.slotBytes
+    let most = (device: device.promisable(with: slotBytes), host: host.promisable(with: slotBytes))
     let blocks = demand.tenants.reduce(0) { $0 + $1.blocks }
     let room =
-      max(0, device.budgetBytes - demand.minima.device) + max(0, host.budgetBytes - demand.minima.host)
+      max(0, most.device - demand.minima.device) + max(0, most.host - demand.minima.host)
       + Admission.usableDisk(disk.capBytes)
-    guard demand.minima.device <= device.budgetBytes, demand.minima.host <= host.budgetBytes, blocks <= room else {
-      return false
-    }
-    return !tenants.hasLimits || (fitsBesideGuarantees(demand, room) && fitsQuota(demand, tenant))
+    guard demand.minima.device <= most.device, demand.minima.host <= most.host, blocks <= room else { return false }
+    return !tenants.hasLimits || (fitsBesideGuarantees(demand, room, most) && fitsQuota(demand, sequence.tenant))
   }
 
-  private func fitsBesideGuarantees(_ demand: Demand, _ room: Int) -> Bool {
+  private func fitsBesideGuarantees(_ demand: Demand, _ room: Int, _ most: (device: Int, host: Int)) -> Bool {
     guard tenants.hasGuarantees else { return true }
     var (minima, blocks) = (TierBytes(), 0)
     for account in tenants.accounts {
@@ -67,7 +70,7 @@ extension ResidencyCore {
       }
       blocks += max(own.blocks, guaranteed)
     }
-    return minima.device <= device.budgetBytes && minima.host <= host.budgetBytes && blocks <= room
+    return minima.device <= most.device && minima.host <= most.host && blocks <= room
   }
 
   private func fitsQuota(_ demand: Demand, _ tenant: TenantID) -> Bool {
@@ -93,14 +96,15 @@ extension ResidencyCore {
   /// Whether so much more may be reserved, as the others' reservations are now.
   func canReserve(_ needs: Admission.Needs, for tenant: TenantID) -> Bool {
     for (tier, bytes) in [(Tier.device, needs.device), (.host, needs.host)] {
-      guard self[tier].reservedBytes + bytes <= self[tier].budgetBytes else { return false }
+      let most = self[tier].promisable()
+      guard self[tier].reservedBytes + bytes <= most else { return false }
       guard tenants.hasLimits else { continue }
       guard tenants[tenant].reserved[tier] + bytes <= tenants[tenant].limits.quota[tier] else { return false }
       let sum = tenants.accounts.reduce(0) { sum, account in
         let reserved = account.reserved[tier] + (account.tenant == tenant ? bytes : 0)
         return sum + max(reserved, tenants.guaranteedBytes(account.tenant, tier, in: self[tier].budgetBytes))
       }
-      guard sum <= self[tier].budgetBytes else { return false }
+      guard sum <= most else { return false }
     }
     return true
   }

@@ -9,12 +9,21 @@ public struct FoundArena: Sendable {
   public let tier: Tier
   public let tenant: TenantID
   public let slotBytes: Int
+  /// The host's node its pages are on now; nil where there are no nodes.
+  public let node: Int?
+  /// It is given back only whole.
+  public let isLasting: Bool
   /// One of each slot: assignments go on from there.
   public let generations: [UInt64]
   public let held: [UInt32]
 
-  public init(id: ArenaID, tier: Tier, tenant: TenantID, slotBytes: Int, generations: [UInt64], held: [UInt32]) {
+  public init(
+    id: ArenaID, tier: Tier, tenant: TenantID, slotBytes: Int, node: Int? = nil, isLasting: Bool = false,
+    generations: [UInt64], held: [UInt32]
+  ) {
     self.id = id
+    self.node = node
+    self.isLasting = isLasting
     self.tier = tier
     self.tenant = tenant
     self.slotBytes = slotBytes

@@ -10,7 +10,8 @@ extension ResidencyCore {
     let next = ArenaID(lastArena + 1)
     guard
       let (slot, generation) = self[tier].allocate(
-        tenant: block.key.tenant, slotBytes: bytes, newArena: next, steps: &steps)
+        tenant: block.key.tenant, slotBytes: bytes, near: tier == .host ? near(block) : NodeOrders.unknown,
+        isKept: role == .kept, newArena: next, steps: &steps)
     else { return false }
     carryOut(steps, on: tier)
     // A slot of an arena with that id: it was opened for it.
@@ -40,8 +41,12 @@ extension ResidencyCore {
     for step in steps {
       switch step {
       case .open(let arena):
-        emit(.openArena(arena.id, tier, arena.tenant, slotBytes: arena.slotBytes, slotCount: arena.slotCount))
+        let place = ArenaPlace(node: self[tier].nodes[arena.node].id, commitment: arena.commitment)
+        emit(.openArena(arena.id, tier, arena.tenant, slotBytes: arena.slotBytes, slotCount: arena.slotCount, place))
       case .decommit(let slot): emit(.decommit(slot))
+      case .pin(let arena): emit(.pin(arena))
+      case .unpin(let arena): emit(.unpin(arena))
+      case .decommitArena(let arena): emit(.decommitArena(arena))
       }
     }
   }

@@ -47,7 +47,7 @@ extension ResidencyCore {
       if let unplanned = lists.firstUnplanned(.host, clean: false, group: group) { return unplanned }
     }
     // What an open sequence keeps here it will read again, and newborn blocks do not displace it.
-    guard isHostPressed || isDraining || host.isShrinking else { return nil }
+    guard isHostPressed || isDraining || host.isShrinking || host.isAnyNodeOver else { return nil }
     // While writes are under way that will make room, what leaves its layer's reach soon is not written for it.
     let mayPass = writesInFlight == 0 || isDraining || host.isShrinking
     return victim(on: .host, clean: false, fartherThan: nil, for: claim, amongPassing: mayPass)

@@ -29,6 +29,8 @@ public struct DiskRecord: Sendable, Hashable {
 /// Everything that can happen to the core. Nothing else changes its state.
 public enum Event: Sendable {
   case connected(SessionID, TenantID)
+  /// The session's worker runs near that node of the system, as far as is known. What it opens from now on goes there.
+  case located(SessionID, node: Int?)
   case request(SessionID, Request)
   /// The connection is gone; everything the session held is free.
   case disconnected(SessionID)
@@ -38,6 +40,10 @@ public enum Event: Sendable {
   case setAllowance(Tier, bytes: Int?)
   /// Who is promised how much, and may have how much. Before the first arena is found, and again when that changes.
   case setTenants(TenantPolicy)
+  /// What the host may use of each of its nodes; of those not named what it did.
+  case setNodeBudgets([MemoryNode])
+  /// The nodes that are short of memory now: they take nothing that is only kept.
+  case setShortNodes(Set<Int>)
   case evict(EvictScope)
   /// Take no new sequences and write everything that is not on disk yet.
   case drain(Bool)

@@ -43,7 +43,7 @@ extension ResidencyCore {
   /// Takes a slot to keep the block in, evicting clean copies that are used later than it; any clean ones for nil.
   private mutating func placeKept(_ handle: BlockHandle, on tier: Tier, nextUse: Distance?) -> Bool {
     let (tenant, bytes) = (directory[handle].key.tenant, directory[handle].layout.slotBytes)
-    while !canKeep(bytes, of: tenant, on: tier) || !self[tier].hasRoom(bytes) {
+    while !canKeep(bytes, of: tenant, on: tier) || !self[tier].hasKeepRoom(bytes) {
       let claim = claim(bytes, by: tenant, on: tier)
       if let victim = victim(on: tier, clean: true, fartherThan: nextUse, for: claim) {
         displace(victim, on: tier, for: claim)
@@ -104,8 +104,10 @@ extension ResidencyCore {
   var openSequences: [Sequence] { sequences.values }
 
   /// Makes room for bytes that are reserved, whoever must leave for it. False: room is being made.
-  mutating func makeRoom(_ bytes: Int, on tier: Tier, for claim: Claim) -> Bool {
-    while !self[tier].hasRoom(bytes) {
+  /// - Parameter inPieces: the bytes need not be together.
+  mutating func makeRoom(_ bytes: Int, on tier: Tier, inPieces: Bool = false, for claim: Claim) -> Bool {
+    while !(inPieces ? self[tier].hasStagingRoom(bytes) : self[tier].hasRoom(bytes)) {
+      if giveBackLasting(tier) { continue }
       if let victim = victim(on: tier, clean: true, fartherThan: nil, for: claim) {
         displace(victim, on: tier, for: claim)
       } else {

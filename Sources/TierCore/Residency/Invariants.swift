@@ -3,8 +3,8 @@
 extension ResidencyCore {
   /// Nil, or a sentence about the first invariant found broken.
   public func brokenInvariant() -> String? {
-    brokenSlots() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging() ?? brokenDisk()
-      ?? brokenAccounts()
+    brokenSlots() ?? brokenNodes() ?? brokenLeases() ?? brokenLists() ?? brokenSequences() ?? brokenStaging()
+      ?? brokenDisk() ?? brokenAccounts()
   }
 
   private func brokenSlots() -> String? {
@@ -38,6 +38,46 @@ extension ResidencyCore {
       let used = kept + ring + transit + staging + pool.adoptingBytes
       if used != pool.usedBytes {
         return "\(tier.name): \(pool.usedBytes) bytes counted as used, \(used) are"
+      }
+    }
+    return nil
+  }
+
+  /// What lies on each node is within its limit, and what all of them hold is what the tier does.
+  private func brokenNodes() -> String? {
+    for tier in [Tier.device, .host] {
+      let pool = self[tier]
+      var (used, committed, idle) = (
+        Array(repeating: 0, count: pool.nodes.count), Array(repeating: 0, count: pool.nodes.count), 0
+      )
+      for arena in pool.arenas.values {
+        used[arena.node] += arena.usedCount * arena.slotBytes
+        committed[arena.node] += arena.committedBytes
+        if arena.commitment == .lasting { idle += arena.freeBytes }
+        if arena.commitment != .bySlot, arena.committedBytes != arena.bytes, arena.committedBytes > 0 {
+          return
+            "arena \(arena.id.rawValue) is whole, and \(arena.committedBytes) of its \(arena.bytes) bytes are there"
+        }
+      }
+      let stagings = sequences.values.compactMap(\.staging) + closingStaging.values
+      for piece in tier == .host ? stagings.flatMap(\.pieces) : [] {
+        used[piece.node] += piece.bytes
+        committed[piece.node] += piece.bytes
+      }
+      for (index, node) in pool.nodes.enumerated() {
+        if (used[index], committed[index]) != (node.usedBytes, node.committedBytes) {
+          return "\(tier.name), part \(index): \((used[index], committed[index])) bytes used and committed; "
+            + "counted \((node.usedBytes, node.committedBytes))"
+        }
+        if node.committedBytes > node.limitBytes {
+          return "\(tier.name), part \(index): \(node.committedBytes) bytes committed beyond \(node.limitBytes)"
+        }
+      }
+      if used.reduce(0, +) != pool.usedBytes || committed.reduce(0, +) != pool.committedBytes
+        || idle != pool.lastingIdleBytes
+      {
+        return "\(tier.name): \((used, committed, idle)) bytes on its nodes; counted "
+          + "\((pool.usedBytes, pool.committedBytes, pool.lastingIdleBytes))"
       }
     }
     return nil

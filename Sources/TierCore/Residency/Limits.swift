@@ -3,10 +3,11 @@
 extension ResidencyCore {
   /// The least a tier of memory can be set to while today's sequences are open.
   public func smallestBudgetBytes(_ tier: Tier) -> Int {
-    sequences.values.filter { $0.state != .queued }.reduce(0) { sum, sequence in
+    let least = sequences.values.filter { $0.state != .queued }.reduce(0) { sum, sequence in
       let needs = Admission.minimum(sequence.plan, computeTier: computeTier)
       return sum + (tier == .device ? needs.device : needs.host)
     }
+    return least > 0 ? least + self[tier].strandableBytes : 0
   }
 
   mutating func setBudget(_ tier: Tier, _ bytes: Int) {
@@ -18,8 +19,9 @@ extension ResidencyCore {
       emit(.setDiskCap(bytes: bytes))
       return
     }
-    self[tier].configuredBytes = max(bytes, smallestBudgetBytes(tier))
+    self[tier].configure(max(bytes, smallestBudgetBytes(tier)))
     enforceBudget(tier)
+    settleNodes(tier)
     refuseImpossible()
   }
 
@@ -77,6 +79,8 @@ extension ResidencyCore {
     }
     for account in tenants.accounts where tenants.hasQuotas { shrinkDisk(of: account.tenant) }
     endHoarders()
+    shrinkNodes()
+    mendExtents()
   }
 
   /// Ends sessions that hold blocks others have waited for longer than the limit.

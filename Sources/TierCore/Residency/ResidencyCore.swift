@@ -57,12 +57,16 @@ public struct ResidencyCore {
   var starvedSinceMs: UInt64 = 0
   /// Something was freed: whoever waits is looked at again.
   var mayProceed = false
+  /// What the host had given back when it was looked at last, and for how many ticks it has given back no more.
+  var mending: (givenBack: Int, ticks: Int) = (0, 0)
 
   var statistics = StoreStatistics()
   var commands: [Command] = []
 
   struct Session {
     let tenant: TenantID
+    /// Whose nearest node its blocks go to (`NodeOrders`).
+    var near = NodeOrders.unknown
     var sequences: [SequenceID: Int32] = [:]
     /// Requests that wait for the spill to be searched, in order.
     var deferred: [Request] = []
@@ -75,8 +79,13 @@ public struct ResidencyCore {
   public init(_ configuration: CoreConfiguration) {
     self.configuration = configuration
     computeTier = configuration.deviceBytes > 0 ? .device : .host
-    device = Pool(tier: .device, budgetBytes: configuration.deviceBytes, extentBytes: configuration.extentBytes)
-    host = Pool(tier: .host, budgetBytes: configuration.hostBytes, extentBytes: configuration.extentBytes)
+    device = Pool(
+      tier: .device, budgetBytes: configuration.deviceBytes, extentBytes: configuration.deviceExtentBytes)
+    host = Pool(
+      tier: .host, budgetBytes: configuration.hostBytes, extentBytes: configuration.extentBytes,
+      nodes: configuration.hostNodes, distances: configuration.nodeDistances,
+      commitsExtents: configuration.commitsHostExtents, lastingShare: configuration.hostLastingShare,
+      hugePageBytes: configuration.hugePageBytes)
     disk = DiskState(capBytes: configuration.diskBytes)
   }
 
@@ -93,12 +102,15 @@ public struct ResidencyCore {
     defer { swap(&commands, &result) }
     switch event {
     case .connected(let session, let tenant): connect(session, tenant)
+    case .located(let session, let node): sessions[session]?.near = host.orders.place(of: node)
     case .request(let session, let request): take(request, from: session)
     case .disconnected(let session): disconnect(session)
     case .moved(let move, let outcome): finish(move, outcome)
     case .setBudget(let tier, let bytes): setBudget(tier, bytes)
     case .setAllowance(let tier, let bytes): setAllowance(tier, bytes)
     case .setTenants(let policy): setTenants(policy)
+    case .setNodeBudgets(let nodes): setNodeBudgets(nodes)
+    case .setShortNodes(let nodes): setShortNodes(nodes)
     case .evict(let scope): evict(scope)
     case .drain(let on): drain(on)
     case .tick(let ms): tick(ms)

@@ -11,6 +11,8 @@ final class Sequence {
   let session: SessionID
   let id: SequenceID
   let tenant: TenantID
+  /// Whose nearest node its blocks go to (`NodeOrders`).
+  let near: Int
   let plan: SequencePlan
   @exclusivity(unchecked) var state = State.queued
   /// Its group in the eviction lists; also its index among the open sequences.
@@ -71,8 +73,9 @@ final class Sequence {
     let blocks: Range<Int>
   }
 
-  init(session: SessionID, tenant: TenantID, plan: SequencePlan, group: Int32, idleGroup: Int32) {
+  init(session: SessionID, tenant: TenantID, near: Int, plan: SequencePlan, group: Int32, idleGroup: Int32) {
     self.session = session
+    self.near = near
     self.id = plan.sequence
     self.tenant = tenant
     self.plan = plan
@@ -137,6 +140,8 @@ struct Staging {
   /// Ingests that still read from it.
   var ingests = 0
   let slotCount: Int
+  /// Where it lies, in order, by the host's nodes.
+  let pieces: [(node: Int, bytes: Int)]
   var bytes: Int { slotBytes * slotCount }
 }
 

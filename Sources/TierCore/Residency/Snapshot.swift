@@ -15,6 +15,24 @@ public struct PoolSnapshot: Sendable {
   public let transitBytes: Int
 }
 
+/// A tier's memory on one NUMA node, in bytes.
+public struct NodeSnapshot: Sendable {
+  /// Nil where the tier's memory may be anywhere.
+  public let node: Int?
+  public let budgetBytes: Int
+  public let usedBytes: Int
+  public let committedBytes: Int
+  /// The system is short of memory there.
+  public let isShort: Bool
+}
+
+/// One arena of memory.
+public struct ArenaSnapshot: Sendable {
+  public let id: ArenaID
+  public let node: Int?
+  public let committedBytes: Int
+}
+
 /// One block and where it is.
 public struct BlockSnapshot: Sendable {
   public let key: BlockKey
@@ -42,6 +60,22 @@ public struct SequenceSnapshot: Sendable {
 extension ResidencyCore {
   public func pools() -> [PoolSnapshot] { [snapshot(device), snapshot(host)] }
   public func hostPool() -> PoolSnapshot { snapshot(host) }
+
+  /// What the host has on each of its nodes.
+  public func hostNodes() -> [NodeSnapshot] {
+    host.nodes.map {
+      NodeSnapshot(
+        node: $0.id, budgetBytes: $0.budgetBytes, usedBytes: $0.usedBytes, committedBytes: $0.committedBytes,
+        isShort: $0.isShort)
+    }
+  }
+
+  /// The host's arenas of blocks.
+  public func hostArenas() -> [ArenaSnapshot] {
+    host.arenas.values.map {
+      ArenaSnapshot(id: $0.id, node: host.nodes[$0.node].id, committedBytes: $0.committedBytes)
+    }
+  }
 
   private func snapshot(_ pool: Pool) -> PoolSnapshot {
     PoolSnapshot(

@@ -190,7 +190,7 @@ extension ResidencyCore {
     closingStaging[staging.arena] = nil
     emit(.closeStaging(staging.arena))
     var steps: [Pool.Step] = []
-    host.freeStaging(staging.bytes, steps: &steps)
+    host.freeStaging(staging.pieces, steps: &steps)
     carryOut(steps, on: .host)
     mayProceed = true
   }

@@ -111,7 +111,7 @@ extension ResidencyCore {
     let (tenant, bytes) = (directory[handle].key.tenant, directory[handle].layout.slotBytes)
     guard isGuaranteed(bytes, to: tenant, on: tier) else { return false }
     let claim = Claim(tenant: tenant, scope: .others)
-    while !canKeep(bytes, of: tenant, on: tier) || (isRoomNeeded && !self[tier].hasRoom(bytes)) {
+    while !canKeep(bytes, of: tenant, on: tier) || (isRoomNeeded && !self[tier].hasKeepRoom(bytes)) {
       guard let victim = victim(on: tier, clean: true, fartherThan: nil, for: claim) else {
         if victim(on: tier, clean: false, fartherThan: nil, for: claim) != nil { press(tier, for: claim) }
         return false

@@ -2,6 +2,7 @@ public import ControlAPI
 import Glibc
 import Synchronization
 import TierCore
+import TierMemory
 import TierSpill
 
 /// The control plane's view of the engine.
@@ -29,7 +30,16 @@ public final class EngineControl: ControlledStore {
       sequences: SequenceCounts(open: core.admitted, queued: core.queued),
       spill: spill.map(spillStatus) ?? missingSpill,
       latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() },
-      tenants: core.tenants.map { tenant($0, names) }, tenantTable: names.table)
+      pools: pools(core), device: device(core), tenants: core.tenants.map { tenant($0, names) },
+      tenantTable: names.table)
+  }
+
+  private func device(_ core: CoreReading) -> DeviceStatus? {
+    guard let now = engine.options.device?.backend.reading() else { return nil }
+    let budget = core.pools.first { $0.tier == .device }?.budgetBytes ?? 0
+    return DeviceStatus(
+      name: now.name, pci: now.pciAddress, numaNode: now.numaNode, budgetBytes: budget, totalBytes: now.totalBytes,
+      freeBytes: now.freeBytes)
   }
 
   private func tenant(_ now: TenantSnapshot, _ names: TenantNames) -> TenantStatus {
@@ -159,8 +169,10 @@ public final class EngineControl: ControlledStore {
     let tenants = request.tenants ?? engine.state.withLock { $0.tenants.table }
     for (tier, bytes) in wanted { try check(tier, bytes) }
     try check(tenants, wanted)
+    let nodes = try request.hostNodes.map { (nodes) throws(ControlError) in try check(nodes) }
     if request.tenants != nil { engine.setTenants(tenants) }
     for (tier, bytes) in wanted { engine.handle(.setBudget(tier, bytes: bytes)) }
+    if let nodes { engine.handle(.setNodeBudgets(nodes)) }
     let now = engine.statistics()
     let rows = [("device", now.device), ("host", now.host), ("disk", now.disk)].filter { $0.1.budgetBytes > 0 }
     return SetReply(
@@ -221,10 +233,12 @@ public final class EngineControl: ControlledStore {
 }
 
 /// What `status` reads of the core under its lock.
-private struct CoreReading {
+struct CoreReading {
   let statistics: StoreStatistics
   let pools: [PoolSnapshot]
   let tenants: [TenantSnapshot]
+  let nodes: [NodeSnapshot]
+  let arenas: [ArenaSnapshot]
   let isDraining: Bool
   let admitted: Int
   let queued: Int
@@ -235,6 +249,8 @@ private struct CoreReading {
     statistics = core.statisticsNow()
     pools = core.pools()
     tenants = core.tenantSnapshots()
+    nodes = core.hostNodes()
+    arenas = core.hostArenas()
     isDraining = core.isTakingNone
     let sequences = core.openSequenceSnapshots()
     admitted = sequences.count { $0.isAdmitted }

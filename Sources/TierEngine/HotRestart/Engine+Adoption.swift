@@ -20,8 +20,9 @@ extension Engine {
     for arena in kept {
       let slots = arena.heldSlots()
       giveBack(arena, keeping: slots)
-      arenas.adopt(arena)
-      handle(.arenaFound(arena.found(held: slots.keys.sorted())))
+      let node = home(of: arena.record)
+      arenas.adopt(arena, node: node)
+      handle(.arenaFound(arena.found(on: node, held: slots.keys.sorted())))
       held += slots.sorted { $0.key < $1.key }.map {
         (SlotRef(arena: arena.record.arena, index: $0.key), arena.record.tier, $0.value)
       }
@@ -35,10 +36,20 @@ extension Engine {
     }
   }
 
+  /// The node an arena's memory is to be on: where it was as long as there is a pool, else on the nearest that has one. Its
+  /// pages follow.
+  private func home(of record: ArenaRecord) -> Int? {
+    let pools = options.hostNodes.map(\.id)
+    guard record.tier == .host, let first = pools.first else { return nil }
+    guard let node = record.node else { return first }
+    return options.hostMemory.topology.distances.nearest(to: node, among: pools).first
+  }
+
   /// Pages of slots that hold nothing, or nothing that can be told.
   private func giveBack(_ kept: KeptArena, keeping held: [UInt32: FoundBlock]) {
     for slot in 0..<UInt32(kept.record.slotCount) where held[slot] == nil {
       SlotRecord.clear(kept.arena.record(slot))
+      guard !kept.record.isLasting else { continue }
       do throws(MemoryError) { try kept.arena.giveBack(slot) } catch { return options.report(error.message) }
     }
   }
@@ -77,9 +88,10 @@ extension Engine {
 }
 
 extension KeptArena {
-  func found(held: [UInt32]) -> FoundArena {
+  func found(on node: Int?, held: [UInt32]) -> FoundArena {
     FoundArena(
-      id: record.arena, tier: record.tier, tenant: record.tenant, slotBytes: record.slotBytes,
+      id: record.arena, tier: record.tier, tenant: record.tenant, slotBytes: record.slotBytes, node: node,
+      isLasting: record.isLasting,
       generations: (0..<UInt32(record.slotCount)).map { arena.generation($0) }, held: held)
   }
 }

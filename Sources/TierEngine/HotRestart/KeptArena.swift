@@ -62,10 +62,12 @@ struct KeptArena {
 }
 
 extension MemoryArena {
-  /// Gives the slot's pages back. A worker of an earlier life of the daemon may still read it, and has not noticed yet that
-  /// its lease is over: before the bytes go, the generation says so. The slot's next assignment has this one or a later.
+  /// Who reads the slot still notices from here on that it holds nothing for them.
+  func retire(_ slot: UInt32) { setGeneration(slot, generation(slot) + 1) }
+
+  /// Gives the slot's pages back, after that.
   func giveBack(_ slot: UInt32) throws(MemoryError) {
-    setGeneration(slot, generation(slot) + 1)
+    retire(slot)
     try decommit(slot)
   }
 

@@ -70,7 +70,8 @@ struct SlotRecord: Equatable {
 /// The first 128 bytes of an arena's records: which arena it is.
 ///
 ///     0  "TIERSLOT"   8  version u32, 1   12  arena u32   16  tenant u32   20  tier u32: 0 device, 1 host
-///    24  bytes of a slot u64             32  slots u64   40  0, to 120    120  XXH3-64 of bytes 0 to 119
+///    24  bytes of a slot u64             32  slots u64   40  node of the host and 1 u32, 0 for none
+///    44  given back only whole u32       48  0, to 120                      120  XXH3-64 of bytes 0 to 119
 struct ArenaRecord: Equatable {
   static let sizeBytes = 128
   private static let magic: UInt64 = 0x544F_4C53_5245_4954
@@ -81,6 +82,10 @@ struct ArenaRecord: Equatable {
   let tenant: TenantID
   let slotBytes: Int
   let slotCount: Int
+  /// Where its memory was when it was made.
+  let node: Int?
+  /// It is given back only whole.
+  let isLasting: Bool
 
   /// Of the file that records this many slots.
   static func fileBytes(slots: Int) -> Int { sizeBytes + slots * SlotRecord.sizeBytes }
@@ -95,6 +100,8 @@ struct ArenaRecord: Equatable {
     bytes.storeBytes(of: UInt32(tier == .device ? 0 : 1).littleEndian, toByteOffset: 20, as: UInt32.self)
     bytes.storeBytes(of: UInt64(slotBytes).littleEndian, toByteOffset: 24, as: UInt64.self)
     bytes.storeBytes(of: UInt64(slotCount).littleEndian, toByteOffset: 32, as: UInt64.self)
+    bytes.storeBytes(of: UInt32((node ?? -1) + 1).littleEndian, toByteOffset: 40, as: UInt32.self)
+    bytes.storeBytes(of: UInt32(isLasting ? 1 : 0).littleEndian, toByteOffset: 44, as: UInt32.self)
     bytes.storeBytes(of: Self.checksum(UnsafeRawPointer(base)).littleEndian, toByteOffset: 120, as: UInt64.self)
   }
 
@@ -108,12 +115,16 @@ struct ArenaRecord: Equatable {
     else { return nil }
     self.init(
       arena: ArenaID(half(12)), tier: half(20) == 0 ? .device : .host, tenant: TenantID(half(16)), slotBytes: slotBytes,
-      slotCount: slotCount)
+      slotCount: slotCount, node: half(40) == 0 ? nil : Int(half(40)) - 1, isLasting: half(44) != 0)
   }
 
   private static let maxSlots = 1 << 28
 
-  init(arena: ArenaID, tier: Tier, tenant: TenantID, slotBytes: Int, slotCount: Int) {
+  init(
+    arena: ArenaID, tier: Tier, tenant: TenantID, slotBytes: Int, slotCount: Int, node: Int? = nil,
+    isLasting: Bool = false
+  ) {
+    (self.node, self.isLasting) = (node, isLasting)
     (self.arena, self.tier, self.tenant, self.slotBytes, self.slotCount) = (arena, tier, tenant, slotBytes, slotCount)
   }
 

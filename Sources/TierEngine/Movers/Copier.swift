@@ -1,30 +1,20 @@
 import CLinux
 import Glibc
 import TierCore
+import TierMemory
 import TierSpill
 
-/// Copies between slots on threads of its own, at the speed of the emulated link where one is set.
+/// Copies between slots in the host's memory, at the speed of the emulated link where one is set.
 final class Copier: Sendable {
-  struct Job: @unchecked Sendable {
-    let move: MoveID
-    let from: UnsafeRawPointer
-    let to: UnsafeMutableRawPointer
-    let bytes: Int
-    /// A birth: the checksum of what arrived is wanted.
-    let isIngest: Bool
-    /// When a link of a given speed was asked for it.
-    var queuedNs: UInt64 = 0
-  }
-
   /// A memory copy takes milliseconds, a block over the slowest emulated link (1 MiB/s) some seconds.
   private static let deadlineMs = 20_000
   private let name: String
-  private let queue = WorkQueue<Job>()
+  private let queue = WorkQueue<CopyJob>()
   private let isPaced: Bool
   private let threads: [EngineThread]
 
   init(
-    name: String, threads count: Int, bytesPerSecond: Int?,
+    name: String, threads count: Int, bytesPerSecond: Int?, cpus: [Int] = [], firstMover: Int = 0,
     finish: @escaping @Sendable ([EndedMove]) -> Void
   ) {
     let queue = queue
@@ -35,16 +25,17 @@ final class Copier: Sendable {
     threads = (0..<count).map { index in
       EngineThread(name: "\(name)-\(index)") {
         tierd_prefer_throughput()
+        NodeThreads.run(on: cpus)
         var pace = Pace(bytesPerSecond: bytesPerSecond)
         while let jobs = queue.pop(atMost: group) {
-          finish(jobs.map { Self.copy($0, &pace, mover: index) })
+          finish(jobs.map { Self.copy($0, &pace, mover: firstMover + index) })
           queue.finish(jobs.count)
         }
       }
     }
   }
 
-  func push(_ job: Job) {
+  func push(_ job: CopyJob) {
     var job = job
     if isPaced { job.queuedNs = MonotonicClock.nowNs() }
     queue.push(job)
@@ -57,21 +48,24 @@ final class Copier: Sendable {
     for thread in threads { thread.join() }
   }
 
-  private static func copy(_ job: Job, _ pace: inout Pace, mover: Int) -> EndedMove {
+  private static func copy(_ job: CopyJob, _ pace: inout Pace, mover: Int) -> EndedMove {
     let beganNs = MonotonicClock.nowNs()
     let outcome = copy(job, &pace)
     return EndedMove(
       move: job.move, outcome: outcome, mover: mover, beganNs: beganNs, endedNs: MonotonicClock.nowNs())
   }
 
-  private static func copy(_ job: Job, _ pace: inout Pace) -> MoveOutcome {
-    memcpy(job.to, job.from, job.bytes)
+  private static func copy(_ job: CopyJob, _ pace: inout Pace) -> MoveOutcome {
+    guard case .host(let from) = job.from, case .host(let to) = job.to else {
+      preconditionFailure("what is not in the host's memory is a device mover's to copy")
+    }
+    memcpy(to, from, job.bytes)
     guard job.isIngest else {
       pace.wait(for: job.bytes, queuedNs: job.queuedNs)
       return .copied
     }
     // Of the copy, which its writer cannot change, not of the original, which it can.
-    return .ingested(checksum: Checksum.of(UnsafeRawBufferPointer(start: job.to, count: job.bytes)))
+    return .ingested(checksum: Checksum.of(UnsafeRawBufferPointer(start: to, count: job.bytes)))
   }
 }
 

@@ -56,6 +56,15 @@ final class WorkQueue<Job: Sendable>: @unchecked Sendable {
     return taken
   }
 
+  /// As `pop`, without waiting: empty where there is nothing to do now.
+  func popNow(atMost limit: Int) -> [Job] {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    let taken = Array(jobs.prefix(limit))
+    jobs.removeFirst(taken.count)
+    return taken
+  }
+
   /// So many of the jobs taken are done and told.
   func finish(_ count: Int) {
     pthread_mutex_lock(mutex)

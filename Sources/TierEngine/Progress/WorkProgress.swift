@@ -35,6 +35,6 @@ extension Engine {
     // There is always a next tick: an engine that does not get to it is stuck.
     let ticks = WorkProgress(
       name: "engine", unfinished: 1, finished: ticks.load(ordering: .relaxed), deadlineMs: Self.tickDeadlineMs)
-    return [ticks, movers.births.progress, movers.up.progress, movers.down.progress] + (movers.disk?.progress ?? [])
+    return [ticks] + movers.links.flatMap(\.progress) + (movers.disk?.progress ?? [])
   }
 }

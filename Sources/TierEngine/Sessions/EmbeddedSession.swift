@@ -35,6 +35,19 @@ public final class EmbeddedSession: TracedSession, @unchecked Sendable {
     return UnsafeRawBufferPointer(bytes)
   }
 
+  public func read(_ slot: SlotRef, into bytes: UnsafeMutableRawBufferPointer) throws(ResidencyError) {
+    guard let address = engine.arenas.address(slot) else {
+      throw .badSlot("slot \(slot.index) is in no arena of this store")
+    }
+    switch address {
+    case .host(let base): bytes.copyMemory(from: UnsafeRawBufferPointer(start: base, count: bytes.count))
+    case .device(let address):
+      do throws(DeviceError) { try engine.options.device?.backend.read(address, into: bytes) } catch {
+        throw .badSlot(error.message)
+      }
+    }
+  }
+
   public func stagingBytes(arena: ArenaID, slot: UInt32) throws(ResidencyError) -> UnsafeMutableRawBufferPointer {
     guard let bytes = engine.arenas.bytes(SlotRef(arena: arena, index: slot)) else {
       throw .badSlot("staging slot \(slot) is in no arena of this store")
@@ -43,7 +56,7 @@ public final class EmbeddedSession: TracedSession, @unchecked Sendable {
   }
 
   public func isCurrent(_ slot: SlotRef, generation: UInt64) -> Bool {
-    engine.arenas.arena(slot.arena)?.generation(slot.index) == generation
+    engine.arenas.generation(slot) == generation
   }
 
   public func statistics() throws(ResidencyError) -> StoreStatistics { hosted?.statistics() ?? engine.statistics() }

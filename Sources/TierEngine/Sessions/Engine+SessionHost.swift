@@ -1,6 +1,7 @@
 import ControlAPI
 import Synchronization
 public import TierCore
+import TierMemory
 
 /// The worker's user cannot be served: one line for the worker, and for the log.
 struct TenantRefusal: Error, CustomStringConvertible {
@@ -19,7 +20,13 @@ extension Engine: SessionHost {
       carryOut(state.core.handle(.connected(id, tenant)), &state)
       return id
     }
-    return EngineSession(engine: self, id: id)
+    return EngineSession(engine: self, id: id, pid: peer.pid)
+  }
+
+  /// Where a session's worker runs, for what it opens from now on. It may have been put elsewhere meanwhile.
+  func locate(_ id: SessionID, pid: Int32) {
+    guard options.hostNodes.count > 1 else { return }
+    handle(.located(id, node: options.hostMemory.topology.node(ofProcess: pid)))
   }
 
   private func admit(_ peer: PeerCredentials, _ state: borrowing State) throws(TenantRefusal) -> TenantID {
@@ -59,13 +66,18 @@ extension Engine: SessionHost {
 final class EngineSession: HostedSession {
   private let engine: Engine
   private let id: SessionID
+  private let pid: Int32
 
-  init(engine: Engine, id: SessionID) {
+  init(engine: Engine, id: SessionID, pid: Int32) {
     self.engine = engine
     self.id = id
+    self.pid = pid
   }
 
-  func handle(_ request: Request) { engine.handle(.request(id, request)) }
+  func handle(_ request: Request) {
+    if case .open = request { engine.locate(id, pid: pid) }
+    engine.handle(.request(id, request))
+  }
   func statistics() -> StoreStatistics { engine.statistics(for: id) }
   func takeTrace() -> MoveTrace { engine.takeTrace(id) }
   func disconnect() { engine.disconnect(id) }

@@ -21,13 +21,18 @@ public final class ConformanceReader {
   private let timeoutMs: Int
   private var staging = ArenaID(0)
   var outcome = Outcome()
+  /// What a block is read into: a device's memory cannot be looked at.
+  private let bytes: UnsafeMutableRawBufferPointer
 
   public init(_ session: any ResidencySession, plan: SequencePlan, family: UInt64, timeoutMs: Int = 20_000) {
     self.session = session
     self.plan = plan
     self.family = family
     self.timeoutMs = timeoutMs
+    bytes = .allocate(byteCount: plan.layout.payloadBytes, alignment: 64)
   }
+
+  deinit { bytes.deallocate() }
 
   /// Reads the whole plan, once; every wait is bounded by the time-out.
   public func read() throws -> Outcome {
@@ -111,7 +116,7 @@ public final class ConformanceReader {
   }
 
   func use(_ layer: Int, _ block: Int, _ slot: SlotRef, _ generation: UInt64) throws {
-    let bytes = try session.bytes(of: slot)
+    try session.read(slot, into: bytes)
     var random = pattern(layer, block)
     for offset in stride(from: 0, to: plan.layout.payloadBytes, by: 8) {
       guard bytes.load(fromByteOffset: offset, as: UInt64.self) == random.next() else {

@@ -18,7 +18,10 @@ struct SimulatedShell {
   private(set) var pending: [PendingMove] = []
   private(set) var openStagings: Set<ArenaID> = []
   /// Arenas of memory, and what their slots are said to hold: this outlives the daemon.
-  private(set) var arenas: [ArenaID: (tier: Tier, tenant: TenantID, slotBytes: Int, slotCount: Int)] = [:]
+  private(set) var arenas:
+    [ArenaID: (tier: Tier, tenant: TenantID, slotBytes: Int, slotCount: Int, place: ArenaPlace)] = [:]
+  /// Of those, the ones that are in memory as a whole.
+  private(set) var pinned: Set<ArenaID> = []
   private(set) var published: [SlotRef: FoundBlock] = [:]
   /// What was published or assigned against the rules.
   private(set) var fault: String?
@@ -35,12 +38,12 @@ struct SimulatedShell {
   /// Carries out what takes no time; keeps the rest to finish later.
   mutating func carryOut(_ command: Command) {
     switch command {
-    case .openStaging(let arena, _, _, _): openStagings.insert(arena)
+    case .openStaging(let arena, _, _, _, _): openStagings.insert(arena)
     case .closeStaging(let arena):
       openStagings.remove(arena)
       memory = memory.filter { $0.key.arena != arena }
-    case .openArena(let arena, let tier, let tenant, let slotBytes, let slotCount):
-      arenas[arena] = (tier, tenant, slotBytes, slotCount)
+    case .openArena(let arena, let tier, let tenant, let slotBytes, let slotCount, let place):
+      arenas[arena] = (tier, tenant, slotBytes, slotCount, place)
     case .publish(let slot, let generation, let key, let layout, let checksum):
       published[slot] = FoundBlock(key: key, layout: layout, checksum: checksum)
       if memory[slot].map(Self.checksum) != checksum || generations[slot] != generation {
@@ -53,13 +56,24 @@ struct SimulatedShell {
       memory[slot] = 0xDEAD_0000 | UInt64(slot.index)
     case .decommit(let slot):
       if published[slot] != nil { fault = "a published slot is decommitted" }
+      if pinned.contains(slot.arena) { fault = "a slot of a pinned arena is decommitted" }
       memory[slot] = 0
+    case .pin(let arena): if !pinned.insert(arena).inserted { fault = "an arena is pinned twice" }
+    case .unpin(let arena): unpin(arena)
+    case .decommitArena(let arena):
+      unpin(arena)
+      for slot in published.keys where slot.arena == arena { fault = "an arena with \(slot) published is decommitted" }
+      for index in 0..<UInt32(arenas[arena]?.slotCount ?? 0) { memory[SlotRef(arena: arena, index: index)] = 0 }
     case .ingest(let id, _, _, _), .copy(let id, _, _, _), .write(let id, _, _, _, _), .read(let id, _, _, _, _):
       pending.append(PendingMove(id: id, command: command))
     case .forget(let key): disk[key] = nil
     case .setDiskCap(let bytes): diskCapBytes = bytes
     case .announce, .reply, .end: break
     }
+  }
+
+  private mutating func unpin(_ arena: ArenaID) {
+    if pinned.remove(arena) == nil { fault = "an arena that is not pinned is unpinned" }
   }
 
   /// Finishes one pending move, with a fault or without.
@@ -101,6 +115,7 @@ struct SimulatedShell {
   mutating func restart(keepsMemory: Bool) {
     (pending, openStagings) = ([], [])
     if !keepsMemory { (arenas, published) = ([:], [:]) }
+    pinned = Set(arenas.keys.filter { arenas[$0]?.place.commitment == .lasting })
     let kept = arenas
     memory = memory.filter { kept[$0.key.arena] != nil }
     generations = generations.filter { kept[$0.key.arena] != nil }
@@ -111,6 +126,7 @@ struct SimulatedShell {
     arenas.sorted { $0.key < $1.key }.map { id, arena in
       FoundArena(
         id: id, tier: arena.tier, tenant: arena.tenant, slotBytes: arena.slotBytes,
+        node: arena.place.node, isLasting: arena.place.commitment == .lasting,
         generations: (0..<UInt32(arena.slotCount)).map { generations[SlotRef(arena: id, index: $0)] ?? 0 },
         held: published.keys.filter { $0.arena == id }.map(\.index).sorted())
     }

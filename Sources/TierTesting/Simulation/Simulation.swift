@@ -43,11 +43,27 @@ public struct Simulation {
   }
 
   private static func makeCore(_ scenario: Scenario, _ slotBytes: Int) -> ResidencyCore {
-    ResidencyCore(
-      CoreConfiguration(
-        deviceBytes: scenario.deviceSlots * slotBytes, hostBytes: scenario.hostSlots * slotBytes,
-        diskBytes: scenario.diskSlots * slotBytes, extentBytes: 16 * slotBytes, writeDepth: 4, demoteDepth: 3,
-        queueLimit: 4))
+    var configuration = CoreConfiguration(
+      deviceBytes: scenario.deviceSlots * slotBytes, hostBytes: scenario.hostSlots * slotBytes,
+      diskBytes: scenario.diskSlots * slotBytes, extentBytes: 16 * slotBytes, writeDepth: 4, demoteDepth: 3,
+      queueLimit: 4)
+    configuration.commitsHostExtents = scenario.commitsExtents
+    configuration.hostLastingShare = scenario.hugePageSlots > 0 ? 4 : 0
+    configuration.hugePageBytes = max(1, scenario.hugePageSlots) * slotBytes
+    if scenario.hostNodes > 1 {
+      let weights = (0..<scenario.hostNodes).map { 1 + $0 % 2 }
+      let parts = MemoryNode.split(configuration.hostBytes, weights: weights)
+      // Node 0 has no pool, as one without memory.
+      configuration.hostNodes = parts.enumerated().map { MemoryNode(id: $0 + 1, budgetBytes: $1) }
+      let ids = 0...scenario.hostNodes
+      configuration.nodeDistances = NodeDistances(
+        Dictionary(
+          uniqueKeysWithValues: ids.map { a in
+            (a, Dictionary(uniqueKeysWithValues: ids.map { b in (b, 10 + 5 * abs(a - b)) }))
+          }))
+      if scenario.seed % 2 == 0 { configuration.deviceNode = Int(scenario.seed / 2) % (scenario.hostNodes + 1) }
+    }
+    return ResidencyCore(configuration)
   }
 
   public static func run(_ scenario: Scenario) throws(Failure) -> Result {
@@ -78,6 +94,9 @@ public struct Simulation {
     lastSession += 1
     workers.append(SimulatedWorker(session: SessionID(lastSession), tenant: tenant))
     try handle(.connected(SessionID(lastSession), tenant))
+    guard scenario.hostNodes > 1 else { return }
+    let node = random.once(in: 4) ? nil : random.int(0...scenario.hostNodes)
+    try handle(.located(SessionID(lastSession), node: node))
   }
 
   /// One thing happens: a worker acts, or a move ends.
@@ -102,6 +121,7 @@ public struct Simulation {
     if random.once(in: faults.budgetChanges) { try changeBudget() }
     if random.once(in: faults.allowanceChanges) { try changeAllowance() }
     if random.once(in: scenario.limits.changes) { try setTenants(TenantScenario.policy(scenario, &random)) }
+    if random.once(in: faults.nodeChanges) { try changeNodes() }
     if random.once(in: faults.recordsLost), let key = shell.loseRecord(&random) { try handle(.recordLost(key)) }
     if random.once(in: faults.evictions) { try handle(.evict(random.once(in: 2) ? .idleToDisk : .idleEverywhere)) }
     if steps == scenario.restartAtStep { try restart() }
@@ -175,6 +195,18 @@ public struct Simulation {
     let tier: Tier = scenario.deviceSlots > 0 && random.once(in: 3) ? .device : .host
     let full = tier == .device ? scenario.deviceSlots : scenario.hostSlots
     try handle(.setAllowance(tier, bytes: random.once(in: 3) ? nil : random.int(0...full) * slotBytes))
+  }
+
+  /// Nodes run short, and an operator gives each another part.
+  private mutating func changeNodes() throws(Failure) {
+    if random.once(in: 3) {
+      let parts = (1...scenario.hostNodes).map { _ in random.int(1...4) }
+      let slots = random.int(scenario.hostSlots / 2...scenario.hostSlots)
+      let budgets = MemoryNode.split(slots * slotBytes, weights: parts)
+      try handle(.setNodeBudgets(budgets.enumerated().map { MemoryNode(id: $0 + 1, budgetBytes: $1) }))
+    } else {
+      try handle(.setShortNodes(Set((1...scenario.hostNodes).filter { _ in random.once(in: 3) })))
+    }
   }
 
   mutating func handle(_ event: Event) throws(Failure) {

@@ -9,6 +9,10 @@ struct ArenaTable {
   }
 
   private var arenas: [Key: MappedArena] = [:]
+  /// For device memory; nil where this session takes none.
+  let importer: (any DeviceImporter)?
+
+  init(importer: (any DeviceImporter)?) { self.importer = importer }
 
   /// A store has a few per tier; this many mean that something is wrong.
   static let arenasMax = 4096
@@ -25,7 +29,7 @@ struct ArenaTable {
         throw .violated("the daemon announced arena \(description.arena.rawValue) twice")
       }
       guard arenas.count < Self.arenasMax else { throw .violated("the daemon announced too many arenas") }
-      arenas[key] = try MappedArena(description, descriptor: descriptor)
+      arenas[key] = try MappedArena(description, descriptor: descriptor, importer: importer)
     }
   }
 

@@ -2,14 +2,37 @@ import CLinux
 import Glibc
 import TierCore
 
-/// An arena of the store, mapped into this process. Unmapped when the last session that uses it is gone.
+/// An arena of the store, mapped or imported into this process. Let go when the last session that uses it is gone.
 final class MappedArena: Sendable {
   let description: ArenaDescription
-  private let base: UInt
+  private let memory: Memory
 
-  /// Maps what `descriptor` names, after checking that it is what the announcement says and can never shrink. The
-  /// descriptor stays the caller's.
-  init(_ description: ArenaDescription, descriptor: Int32) throws(ResidencyError) {
+  private enum Memory {
+    case file(base: UInt)
+    case device(any ImportedDeviceMemory)
+  }
+
+  /// Takes what `descriptor` names, after checking that it is what the announcement says. The descriptor stays the
+  /// caller's.
+  init(
+    _ description: ArenaDescription, descriptor: Int32, importer: (any DeviceImporter)?
+  ) throws(ResidencyError) {
+    self.description = description
+    switch description.memory {
+    case .file: memory = .file(base: try Self.map(description, descriptor))
+    case .cuda(let device, let allocationBytes):
+      guard let importer else {
+        throw .badSlot(
+          "the store's compute tier is memory of a CUDA device, and this worker computes on the CPU: "
+            + "start tierd with --device none or emulated for it")
+      }
+      memory = .device(
+        try importer.importMemory(descriptor: descriptor, device: device, allocationBytes: allocationBytes))
+    }
+  }
+
+  /// Maps a file that can never shrink.
+  private static func map(_ description: ArenaDescription, _ descriptor: Int32) throws(ResidencyError) -> UInt {
     let name = "arena \(description.arena.rawValue)"
     let size = tierd_memfd_size(descriptor)
     guard size >= 0 else { throw .badSlot("\(name) is no memory file: it is not mapped") }
@@ -25,17 +48,29 @@ final class MappedArena: Sendable {
     }
     // A crashed worker's core holds none of the prompts in here.
     _ = madvise(map, description.sizeBytes, Int32(MADV_DONTDUMP))
-    self.description = description
-    base = UInt(bitPattern: map)
+    return UInt(bitPattern: map)
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(bitPattern: base), description.sizeBytes) }
+  deinit {
+    guard case .file(let base) = memory else { return }
+    munmap(UnsafeMutableRawPointer(bitPattern: base), description.sizeBytes)
+  }
 
-  /// The bytes of a slot; nil where there is no such slot.
+  /// The bytes of a slot; nil where there is no such slot, or it is in a device's memory.
   func slot(_ index: UInt32) -> UnsafeMutableRawBufferPointer? {
-    guard index < description.slotCount else { return nil }
+    guard index < description.slotCount, case .file(let base) = memory else { return nil }
     let start = UnsafeMutableRawPointer(bitPattern: base + UInt(index) * UInt(description.slotBytes))
     return UnsafeMutableRawBufferPointer(start: start, count: description.slotBytes)
+  }
+
+  /// Copies the first bytes of a slot; false where there is no such slot.
+  func read(_ index: UInt32, into bytes: UnsafeMutableRawBufferPointer) throws(ResidencyError) -> Bool {
+    guard index < description.slotCount, bytes.count <= description.slotBytes else { return false }
+    switch memory {
+    case .file: bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: slot(index)![..<bytes.count]))
+    case .device(let imported): try imported.read(offset: Int(index) * description.slotBytes, into: bytes)
+    }
+    return true
   }
 
   /// The generation of a slot, for an arena of generations: after what was read of the slot before.

@@ -30,8 +30,10 @@ public final class WorkerClient: TracedSession {
   ///   - name: what the daemon's operator sees this worker as.
   ///   - timeoutMs: the limit for connecting, for each `send`, and for `statistics`.
   ///   - servers: user ids a daemon may run as besides root and this process's own.
+  ///   - importer: for a store whose compute tier is a device's memory.
   public static func connect(
-    path: String, name: String, timeoutMs: Int = 5000, servers: Set<UInt32> = []
+    path: String, name: String, timeoutMs: Int = 5000, servers: Set<UInt32> = [],
+    importer: (any DeviceImporter)? = nil
   ) throws(ResidencyError) -> WorkerClient {
     let descriptor = tierd_socket()
     guard descriptor >= 0 else { throw .unavailable("cannot make a socket: \(errorText(errno))") }
@@ -41,15 +43,17 @@ public final class WorkerClient: TracedSession {
     let daemon = try verify(socket, path: path, servers: servers)
     var channel = ClientChannel(socket: socket)
     let welcome = try greet(socket, &channel, name: name, deadline: deadline)
-    return WorkerClient(socket, channel, welcome, daemonPID: daemon, deadlineMs: max(timeoutMs, 1))
+    return WorkerClient(
+      socket, channel, welcome, daemonPID: daemon, deadlineMs: max(timeoutMs, 1), importer: importer)
   }
 
   private init(
-    _ socket: FrameSocket, _ channel: sending ClientChannel, _ welcome: Welcome, daemonPID: Int32, deadlineMs: Int
+    _ socket: FrameSocket, _ channel: sending ClientChannel, _ welcome: Welcome, daemonPID: Int32, deadlineMs: Int,
+    importer: (any DeviceImporter)?
   ) {
     self.socket = socket
     self.channel = Mutex(channel)
-    arenas = Mutex(ArenaTable())
+    arenas = Mutex(ArenaTable(importer: importer))
     store = welcome.store
     blockIDRule = welcome.blockIDRule
     blocksPerRequest = welcome.blocksPerRequest
@@ -96,6 +100,12 @@ public final class WorkerClient: TracedSession {
       throw .badSlot("slot \(slot.index) of arena \(slot.arena.rawValue) was not handed to this session")
     }
     return UnsafeRawBufferPointer(bytes)
+  }
+
+  public func read(_ slot: SlotRef, into bytes: UnsafeMutableRawBufferPointer) throws(ResidencyError) {
+    guard try arena(slot.arena, .data)?.read(slot.index, into: bytes) == true else {
+      throw .badSlot("slot \(slot.index) of arena \(slot.arena.rawValue) was not handed to this session")
+    }
   }
 
   public func stagingBytes(arena: ArenaID, slot: UInt32) throws(ResidencyError) -> UnsafeMutableRawBufferPointer {

@@ -1,3 +1,4 @@
+import FoundationEssentials
 package import TierCore
 
 /// An arena as the wire says it: its descriptor travels beside the frame.
@@ -7,13 +8,19 @@ package struct ArenaDescription: Sendable, Hashable {
   package var role: ArenaAnnouncement.Role
   package var slotBytes: Int
   package var slotCount: Int
+  /// Since version 3 other than a file.
+  package var memory: ArenaMemory
 
-  package init(arena: ArenaID, tier: Tier, role: ArenaAnnouncement.Role, slotBytes: Int, slotCount: Int) {
+  package init(
+    arena: ArenaID, tier: Tier, role: ArenaAnnouncement.Role, slotBytes: Int, slotCount: Int,
+    memory: ArenaMemory = .file
+  ) {
     self.arena = arena
     self.tier = tier
     self.role = role
     self.slotBytes = slotBytes
     self.slotCount = slotCount
+    self.memory = memory
   }
 
   /// Bytes of all slots. Both factors are limited where they come from, so this cannot overflow.
@@ -24,7 +31,7 @@ extension ArenaDescription {
   init(_ announcement: ArenaAnnouncement) {
     self.init(
       arena: announcement.arena, tier: announcement.tier, role: announcement.role, slotBytes: announcement.slotBytes,
-      slotCount: announcement.slotCount)
+      slotCount: announcement.slotCount, memory: announcement.memory)
   }
 
   static func message(_ arenas: [ArenaDescription]) throws(FrameError) -> WireArenas {
@@ -54,6 +61,11 @@ extension ArenaDescription {
       }
     message.slotBytes = UInt64(try Field.checked(slotBytes, "bytes of a slot", atMost: BlockLayout.maxSlotBytes))
     message.slotCount = UInt32(try Field.checked(slotCount, "slots", atMost: Int(UInt32.max)))
+    if case .cuda(let device, let allocationBytes) = memory {
+      message.memory = .cuda
+      message.deviceUuid = Data(device)
+      message.allocationBytes = UInt64(allocationBytes)
+    }
     return message
   }
 
@@ -73,6 +85,24 @@ extension ArenaDescription {
     self.init(
       arena: ArenaID(message.arena), tier: try Field.tier(message.tier), role: role,
       slotBytes: try Field.checked(message.slotBytes, "bytes of a slot", atMost: BlockLayout.maxSlotBytes),
-      slotCount: Int(message.slotCount))
+      slotCount: Int(message.slotCount), memory: try Self.memory(message, role))
+    guard case .cuda(_, let allocationBytes) = memory, sizeBytes > allocationBytes else { return }
+    throw .malformed("\(sizeBytes) bytes of slots in memory of \(allocationBytes)")
+  }
+
+  private static func memory(_ message: WireArena, _ role: ArenaAnnouncement.Role) throws(FrameError) -> ArenaMemory {
+    switch message.memory {
+    case .file:
+      guard message.deviceUuid.isEmpty, message.allocationBytes == 0 else { throw .malformed("a file on a device") }
+      return .file
+    case .cuda:
+      guard role == .data else { throw .malformed("CUDA memory that is no data") }
+      guard message.deviceUuid.count == 16 else {
+        throw .malformed("a device named by \(message.deviceUuid.count) bytes")
+      }
+      let bytes = try Field.checked(message.allocationBytes, "bytes of device memory", atMost: 1 << 46)
+      return .cuda(device: [UInt8](message.deviceUuid), allocationBytes: bytes)
+    case .UNRECOGNIZED: throw .malformed("an arena of no known memory")
+    }
   }
 }

@@ -5,11 +5,13 @@ import TierCore
 /// The versions of the worker protocol this code speaks.
 package enum ProtocolVersion {
   package static let min: UInt32 = 1
-  package static let max: UInt32 = 2
+  package static let max: UInt32 = 3
   /// The first with traces.
   package static let traces: UInt32 = 2
   /// The first whose plans say how far back each layer reads.
   package static let reach: UInt32 = 2
+  /// The first whose arenas may be memory of a CUDA device.
+  package static let deviceMemory: UInt32 = 3
   /// The rule by which clients compute block ids: docs/protocol.md, "Block ids".
   package static let blockIDRule: UInt32 = 1
 }

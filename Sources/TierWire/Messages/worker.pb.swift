@@ -471,6 +471,13 @@ nonisolated struct WireArena: Sendable {
 
   var slotCount: UInt32 = 0
 
+  var memory: WireArena.Memory = .file
+
+  /// Of CUDA memory: 16 bytes, and what is mapped at once.
+  var deviceUuid: Data = Data()
+
+  var allocationBytes: UInt64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum Role: SwiftProtobuf.Enum, Swift.CaseIterable {
@@ -511,6 +518,41 @@ nonisolated struct WireArena: Sendable {
       .data,
       .staging,
       .generations,
+    ]
+
+  }
+
+  /// Since version 3: what it is made of, and so how it is mapped.
+  nonisolated enum Memory: SwiftProtobuf.Enum, Swift.CaseIterable {
+    typealias RawValue = Int
+    case file // = 0
+    case cuda // = 1
+    case UNRECOGNIZED(Int)
+
+    init() {
+      self = .file
+    }
+
+    init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .file
+      case 1: self = .cuda
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    var rawValue: Int {
+      switch self {
+      case .file: return 0
+      case .cuda: return 1
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [WireArena.Memory] = [
+      .file,
+      .cuda,
     ]
 
   }
@@ -2049,7 +2091,7 @@ nonisolated extension WireArenas: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 
 nonisolated extension WireArena: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Arena"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}arena\0\u{1}tier\0\u{1}role\0\u{3}slot_bytes\0\u{3}slot_count\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}arena\0\u{1}tier\0\u{1}role\0\u{3}slot_bytes\0\u{3}slot_count\0\u{1}memory\0\u{3}device_uuid\0\u{3}allocation_bytes\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2062,6 +2104,9 @@ nonisolated extension WireArena: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
       case 3: try { try decoder.decodeSingularEnumField(value: &self.role) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.slotBytes) }()
       case 5: try { try decoder.decodeSingularUInt32Field(value: &self.slotCount) }()
+      case 6: try { try decoder.decodeSingularEnumField(value: &self.memory) }()
+      case 7: try { try decoder.decodeSingularBytesField(value: &self.deviceUuid) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.allocationBytes) }()
       default: break
       }
     }
@@ -2083,6 +2128,15 @@ nonisolated extension WireArena: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if self.slotCount != 0 {
       try visitor.visitSingularUInt32Field(value: self.slotCount, fieldNumber: 5)
     }
+    if self.memory != .file {
+      try visitor.visitSingularEnumField(value: self.memory, fieldNumber: 6)
+    }
+    if !self.deviceUuid.isEmpty {
+      try visitor.visitSingularBytesField(value: self.deviceUuid, fieldNumber: 7)
+    }
+    if self.allocationBytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.allocationBytes, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2092,6 +2146,9 @@ nonisolated extension WireArena: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     if lhs.role != rhs.role {return false}
     if lhs.slotBytes != rhs.slotBytes {return false}
     if lhs.slotCount != rhs.slotCount {return false}
+    if lhs.memory != rhs.memory {return false}
+    if lhs.deviceUuid != rhs.deviceUuid {return false}
+    if lhs.allocationBytes != rhs.allocationBytes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2099,6 +2156,10 @@ nonisolated extension WireArena: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension WireArena.Role: SwiftProtobuf._ProtoNameProviding {
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ROLE_UNSPECIFIED\0\u{1}DATA\0\u{1}STAGING\0\u{1}GENERATIONS\0")
+}
+
+nonisolated extension WireArena.Memory: SwiftProtobuf._ProtoNameProviding {
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0FILE\0\u{1}CUDA\0")
 }
 
 nonisolated extension WireBlockRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

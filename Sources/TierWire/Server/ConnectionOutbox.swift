@@ -23,13 +23,16 @@ final class ConnectionOutbox: ReplyOutbox {
 
   private let socket: FrameSocket
   private let stallMs: Int
+  private let version: UInt32
   private let state = Mutex(State())
   private let work = Semaphore()
 
   /// How long the last frames of a connection may take to be read.
   private static let lingerMs = 1000
 
-  init(socket: FrameSocket, stallMs: Int) {
+  /// - Parameter version: of the protocol that was agreed on.
+  init(socket: FrameSocket, stallMs: Int, version: UInt32) {
+    self.version = version
     self.socket = socket
     self.stallMs = stallMs
   }
@@ -46,6 +49,13 @@ final class ConnectionOutbox: ReplyOutbox {
   }
 
   func announce(_ arenas: [ArenaAnnouncement]) {
+    guard version >= ProtocolVersion.deviceMemory || arenas.allSatisfy({ $0.memory == .file }) else {
+      return fail(
+        Failure(
+          .incompatible,
+          "this daemon's device tier is CUDA memory, which version \(version) of the worker protocol has not: "
+            + "install a newer client"))
+    }
     var rest = arenas[...]
     while !rest.isEmpty {
       let part = rest.prefix(ProtocolLimits.descriptorsPerMessage)

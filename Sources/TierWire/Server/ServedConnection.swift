@@ -26,7 +26,7 @@ struct ServedConnection: Sendable {
             + "not \(versions): install matching versions"))
     }
     let peer = PeerCredentials(pid: pid, uid: uid, gid: gid, clientName: hello.clientName)
-    let outbox = ConnectionOutbox(socket: socket, stallMs: limits.stallMs)
+    let outbox = ConnectionOutbox(socket: socket, stallMs: limits.stallMs, version: version)
     let session: any HostedSession
     do {
       session = try host.connect(peer: peer, outbox: outbox)

@@ -9,8 +9,9 @@ struct ReceiveSpin {
   private var skipsLeft = 0
   private var skips = 0
 
-  /// Longer than a sleeping peer takes to wake up and answer: so one end that looks is enough to begin with.
-  static let limitNs: UInt64 = 50_000
+  /// Longer than a sleeping peer takes to wake up and answer: so one end that looks is enough to begin with. Where there are
+  /// processors to spare also longer than a block takes to a device and its lease back.
+  static let limitNs: UInt64 = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 4 ? 150_000 : 50_000
   private static let skipsMin = 16
   private static let skipsMax = 1024
 

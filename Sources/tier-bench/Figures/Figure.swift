@@ -18,11 +18,14 @@ struct Figure: Codable, Sendable {
     case ratio
     case tokensPerSecond = "tokens/s"
     case gigabytesPerSecond = "GB/s"
+    case gigaflops = "GFLOP/s"
     case blocks
     case percent = "%"
     /// Of a hundred: differences of percentages.
     case points = "points"
     case bytes
+    /// What torch.compile made of a model.
+    case graphs
     /// Of text, whose logits were looked at.
     case positions
   }

@@ -44,7 +44,7 @@ final class TransformersProcess {
   }
 
   /// What the process needs in its environment: tried in a process that may die of it.
-  private static func environment(_ bench: Bench, _ python: String) throws(BenchFault) -> [String: String] {
+  static func environment(_ bench: Bench, _ python: String) throws(BenchFault) -> [String: String] {
     bench.progress.show("trying Transformers' instruction sets")
     func probe(_ environment: [String: String]) throws(BenchFault) -> (Subprocess, Subprocess.Ending) {
       let process = try Subprocess(

@@ -13,6 +13,16 @@ struct SizeArgument: ExpressibleByArgument {
   }
 }
 
+/// A size, or sizes by node.
+struct HostBudgetArgument: ExpressibleByArgument {
+  let budget: HostBudget
+
+  init?(argument: String) {
+    guard let budget = HostBudget.parse(argument) else { return nil }
+    self.budget = budget
+  }
+}
+
 struct SetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "set",
@@ -22,6 +32,7 @@ struct SetCommand: ParsableCommand {
 
       EXAMPLES:
         tierctl set --host-budget 2GiB
+        tierctl set --host-budget node0=2GiB,node1=1GiB
         tierctl set --device-budget 512M --disk-budget 100G
         tierctl set --tenant team --host-guarantee 1GiB --host-quota 4GiB
         tierctl set --tenant others --connections 8
@@ -32,8 +43,11 @@ struct SetCommand: ParsableCommand {
   @Option(help: .init("What the device tier may hold.", valueName: "size"))
   var deviceBudget: SizeArgument?
 
-  @Option(help: .init("What the host tier may hold.", valueName: "size"))
-  var hostBudget: SizeArgument?
+  @Option(
+    help: .init(
+      "What the host tier may hold, shared out over its NUMA nodes as before; or by node: node0=4GiB,node1=4GiB.",
+      valueName: "size"))
+  var hostBudget: HostBudgetArgument?
 
   @Option(help: .init("What the spill may take on disk.", valueName: "size"))
   var diskBudget: SizeArgument?
@@ -41,8 +55,13 @@ struct SetCommand: ParsableCommand {
   @OptionGroup(title: "Limits of a tenant") var limits: TenantLimitOptions
 
   private var request: SetRequest {
-    SetRequest(
-      deviceBudgetBytes: deviceBudget?.bytes, hostBudgetBytes: hostBudget?.bytes, diskBudgetBytes: diskBudget?.bytes)
+    var request = SetRequest(deviceBudgetBytes: deviceBudget?.bytes, diskBudgetBytes: diskBudget?.bytes)
+    switch hostBudget?.budget {
+    case .total(let bytes): request.hostBudgetBytes = bytes
+    case .nodes(let nodes): request.hostNodes = nodes.map { NodeBudget(node: $0.id, budgetBytes: $0.budgetBytes) }
+    case nil: break
+    }
+    return request
   }
 
   func validate() throws {

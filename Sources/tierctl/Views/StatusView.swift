@@ -7,6 +7,8 @@ struct StatusView {
 
   func render(_ status: StatusReply) -> String {
     var parts = [headline(status), tiers(status.tiers)]
+    if !status.pools.isEmpty { parts.append(pools(status.pools)) }
+    if let device = status.device { parts.append(self.device(device)) }
     if let pressure = pressure(status) { parts.append(pressure) }
     if !status.tenants.isEmpty { parts.append(TenantView.render(status.tenants, style)) }
     if !status.moves.isEmpty { parts.append(moves(status.moves)) }
@@ -39,6 +41,12 @@ struct StatusView {
       ])
     }
     return table.render()
+  }
+
+  private func device(_ device: DeviceStatus) -> String {
+    let free = device.freeBytes.map { "\(Numbers.bytes($0)) of \(Numbers.bytes(device.totalBytes)) free" }
+    return "device: \(device.name) at \(device.pci), \(device.numaNode.map { "node \($0)" } ?? "node unknown"), budget "
+      + "\(Numbers.bytes(device.budgetBytes)), \(free ?? "DOES NOT ANSWER")"
   }
 
   /// Nil where the host has all of its budget.

@@ -29,4 +29,7 @@ enum Sources {
   static let realTokens = root + "/Tests/InferenceTests/Fixtures/smollm2_gpl3_f32.json"
   /// A Hugging Face directory with random weights: 3 layers, 96 tokens, a context of 512.
   static let tinyModel = root + "/Tests/InferenceTests/Fixtures/tiny_llama"
+
+  /// A Hugging Face directory of a family with random weights: 4 layers, 96 tokens, windows of 70 to 150.
+  static func family(_ name: String) -> String { root + "/Tests/InferenceTests/Fixtures/families/" + name }
 }

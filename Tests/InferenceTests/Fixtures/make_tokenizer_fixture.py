@@ -20,6 +20,12 @@ from transformers import AutoTokenizer
 CASELESS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+UPPER, LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
+CASED = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?[{UPPER}]*[{LOWER}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+    rf"[^\r\n\p{{L}}\p{{N}}]?[{UPPER}]+[{LOWER}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+    r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 PRE_TOKENIZERS = {
     "gpt-2": ByteLevel(add_prefix_space=False),
     "smollm": Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)]),
@@ -27,6 +33,7 @@ PRE_TOKENIZERS = {
         [Split(Regex(CASELESS % "{1,3}"), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
     ),
     "qwen2": Sequence([Split(Regex(CASELESS % ""), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]),
+    "llama4": Sequence([Split(Regex(CASED), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]),
 }
 STRINGS = [
     "",
@@ -55,6 +62,8 @@ STRINGS = [
     "a<|im_end|> b <|im_end|>\n<|im_end|>  1",
     "https://example.org/a_b?c=d&e=%20#frag <a href=\"x\">y</a> $$$ ### !!! ???\n!!!\n\n???\r\n",
     "\U000105C0 \U0001F980 \U00020000 \U000E0041 \U0010FFFF \uE000",
+    "camelCase HTTPServer XMLHttpRequest iPhone McDonald ǅungla ǅ ǅA ʰʰA aʰB e\u0301E\u0301 \u0301x \u0301",
+    "don'T DON't dOn'LL 日本語'S ٱلْعَرَبِيَّة //\n/\r\n/ a/b\n/ 'S's",
     "a" * 300 + " " * 300 + "ab" * 150 + "=" * 200,
 ]
 

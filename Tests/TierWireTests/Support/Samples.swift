@@ -189,7 +189,18 @@ enum Samples {
     return ArenaDescription(
       arena: ArenaID(UInt32(r.number(upTo: Int(UInt32.max)))), tier: Tier.allCases.randomElement(using: &r)!,
       role: role, slotBytes: role == .generations ? 8 : 1 + r.number(upTo: BlockLayout.maxSlotBytes - 1),
-      slotCount: 1 + r.number(upTo: Int(UInt32.max) - 1))
+      slotCount: 1 + r.number(upTo: Int(UInt32.max) - 1), memory: .file)
+  }
+
+  static func deviceArena(_ r: inout Seeded) -> ArenaDescription {
+    let bytes = 1 + r.number(upTo: BlockLayout.maxSlotBytes - 1)
+    let count = 1 + r.number(upTo: (1 << 46) / bytes - 1) % Int(UInt32.max)
+    return ArenaDescription(
+      arena: ArenaID(UInt32(r.number(upTo: Int(UInt32.max)))), tier: .device, role: .data, slotBytes: bytes,
+      slotCount: count,
+      memory: .cuda(
+        device: (0..<16).map { _ in UInt8(r.number(upTo: 255)) },
+        allocationBytes: bytes * count + r.number(upTo: (1 << 46) - bytes * count)))
   }
 
   static func clientMessage(_ r: inout Seeded) -> ClientMessage {
@@ -207,7 +218,8 @@ enum Samples {
     switch Int.random(in: 0..<(replyKinds + 5), using: &r) {
     case 0: .welcome(Welcome(version: 1, store: StoreInstance(high: r.next(), low: r.next())))
     case 1: .failure(Failure(Failure.Kind.allCases.randomElement(using: &r)!, "why \(r.number(upTo: 99))"))
-    case 2: .arenas((0..<Int.random(in: 1...16, using: &r)).map { _ in arena(&r) })
+    case 2:
+      .arenas((0..<Int.random(in: 1...16, using: &r)).map { _ in Bool.random(using: &r) ? arena(&r) : deviceArena(&r) })
     case 3: .statistics(statistics(&r))
     case 4: .trace(trace(&r))
     case let kind: .replies([reply(kind - 5, &r)])

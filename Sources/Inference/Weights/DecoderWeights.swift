@@ -2,16 +2,10 @@ public import ModelFiles
 public import TierCore
 public import TierIdentity
 
-/// A Llama model's weights: what is small here, the matrices with a keeper. Embedding rows stay in the file.
-public struct LlamaWeights: Sendable {
-  /// [hidden] each.
-  struct LayerNorms: Sendable {
-    let input: AlignedBuffer
-    let postAttention: AlignedBuffer
-  }
-
+/// A model's weights: what is small here, the matrices with a keeper. Embedding rows stay in the file.
+public struct DecoderWeights: Sendable {
   public let config: ModelConfig
-  let norms: [LayerNorms]
+  let vectors: [LayerVectors]
   /// [hidden]
   let finalNorm: AlignedBuffer
   /// [vocab, hidden]
@@ -30,14 +24,19 @@ public struct LlamaWeights: Sendable {
   public func observe(_ observer: any RunObserver) { keeper.observe(observer) }
 
   /// Reads and packs every tensor into the worker's own memory.
-  /// - Parameter progress: told the layers read so far, of how many.
+  /// - Parameters:
+  ///   - decodesFromFile: a decoded token's products read quantised weights where they lie in the file: a third of the
+  ///     bytes, and bits of their own.
+  ///   - progress: told the layers read so far, of how many.
   /// - Throws: `ModelFileError` where a tensor is missing or has another shape, `ComputeError`.
   public init(
-    config: ModelConfig, source: any WeightSource, compute: Compute,
+    config: ModelConfig, source: any WeightSource, compute: Compute, decodesFromFile: Bool = false,
     progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
   ) throws {
-    let shards = try LlamaShards(config: config, source: source, compute: compute)
-    try self.init(shards, source: source, keeper: try PrivateWeights(shards, compute: compute, progress: progress))
+    let shards = try DecoderShards(config: config, source: source, compute: compute)
+    let keeper = try PrivateWeights(
+      shards, compute: compute, readsFile: decodesFromFile, progress: progress)
+    try self.init(shards, source: source, keeper: keeper)
   }
 
   /// Keeps the matrices in a store, under its budgets; what it lets go is packed again from the file when needed.
@@ -52,28 +51,24 @@ public struct LlamaWeights: Sendable {
     sessions: (layers: any ResidencySession, head: any ResidencySession), mayWait: Bool = true,
     progress: (_ done: Int, _ of: Int) -> Void = { _, _ in }
   ) throws {
-    let shards = try LlamaShards(config: config, source: source, compute: compute)
+    let shards = try DecoderShards(config: config, source: source, compute: compute)
     let managed = try ManagedWeights(
       shards, file: source, fingerprint: fingerprint, sessions: sessions, mayWait: mayWait, compute: compute)
     try managed.fillAll(progress: progress)
     try self.init(shards, source: source, keeper: managed)
   }
 
-  init(_ shards: LlamaShards, source: any WeightSource, keeper: any WeightKeeper) throws {
+  init(_ shards: DecoderShards, source: any WeightSource, keeper: any WeightKeeper) throws {
     let config = shards.config
     self.config = config
     self.source = source
     self.keeper = keeper
     headPieces = shards.head.map(\.outputs)
     embedding = shards.embedding
-    finalNorm = WeightRows(tensor: try source.tensor(TensorName.finalNorm, shape: [config.hidden])).vector()
-    norms = try (0..<config.layers).map { layer in
-      func vector(_ tensor: TensorName.Layer) throws -> AlignedBuffer {
-        let name = TensorName.layer(layer, tensor)
-        return WeightRows(tensor: try source.tensor(name, shape: config.shape(of: tensor))).vector()
-      }
-      return LayerNorms(input: try vector(.inputNorm), postAttention: try vector(.postAttentionNorm))
-    }
+    let final = WeightRows(tensor: try source.tensor(TensorName.finalNorm, shape: [config.hidden])).vector()
+    final.add(config.normOffset)
+    finalNorm = final
+    vectors = try (0..<config.layers).map { try LayerVectors(layer: $0, config: config, source: source) }
     try checkUnchanged()
   }
 }
@@ -84,10 +79,20 @@ struct LayerMatrices: Sendable {
   let queryKeyValue: PackedMatrix
   /// [hidden, queryWidth]
   let attentionOutput: PackedMatrix
-  /// [2 * intermediate, hidden]: each panel holds some rows of gate and then the same rows of up.
+  /// What every token goes through.
+  let feedForward: FeedForwardMatrices
+  /// [experts, hidden]; nil where the layer has none.
+  let router: PackedMatrix?
+  let experts: [FeedForwardMatrices]
+}
+
+/// A gated feed-forward.
+struct FeedForwardMatrices: Sendable {
+  /// [2 * width, hidden]: each panel holds some rows of gate and then the same rows of up.
   let gateUp: PackedMatrix
-  /// [hidden, intermediate]
+  /// [hidden, width]
   let down: PackedMatrix
+  var width: Int { down.inputs }
 }
 
 /// Has the matrices when they are needed. Used by one thread; what it hands out is read by all.
