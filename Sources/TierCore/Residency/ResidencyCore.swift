@@ -6,7 +6,7 @@
 public struct ResidencyCore {
   let configuration: CoreConfiguration
   /// The tier workers compute on.
-  let computeTier: Tier
+  public let computeTier: Tier
 
   var device: Pool
   var host: Pool

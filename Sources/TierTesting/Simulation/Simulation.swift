@@ -213,8 +213,10 @@ public struct Simulation {
     result.events += 1
     let before = core.tenantSnapshots()
     var requests: [(SessionID, Request)] = []
+    var hasAdmitted = false
     for command in core.handle(event) {
       shell.carryOut(command)
+      if case .reply(_, .admitted) = command { hasAdmitted = true }
       switch command {
       case .reply(let session, let reply):
         if let next = try deliver(reply, to: session) { requests.append((session, next)) }
@@ -223,7 +225,8 @@ public struct Simulation {
       }
     }
     if let broken = core.brokenInvariant() ?? shell.fault
-      ?? watch.broken(core, before, scenario.faults, isAdopting: isRecovering)
+      ?? watch.broken(
+        core, before, isAdopting: isRecovering, hasAdmitted: hasAdmitted)
     {
       throw failure(broken)
     }

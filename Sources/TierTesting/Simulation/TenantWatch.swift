@@ -17,12 +17,13 @@ struct TenantWatch {
   }
 
   /// A sentence where a block within its tenant's guarantee left, or a tenant grew beyond its quota.
-  func broken(_ core: ResidencyCore, _ before: [TenantSnapshot], _ faults: Scenario.Faults, isAdopting: Bool) -> String?
-  {
-    // A copy on its way through whose record went meanwhile is the last there is: it is kept, whatever the quota.
-    let recordsGo = [faults.recordsLost, faults.evictions, faults.readFails, faults.readCorrupts].contains { $0 > 0 }
-    // What an earlier life left is taken over first, and then gives way.
-    return lost(core) ?? (recordsGo || isAdopting ? nil : grown(core, before))
+  func broken(
+    _ core: ResidencyCore, _ before: [TenantSnapshot], isAdopting: Bool,
+    hasAdmitted: Bool
+  ) -> String? {
+    // What an earlier life left is taken over first, and then gives way; as what was kept does for what is reserved after
+    // it in the same event.
+    return lost(core) ?? (isAdopting || hasAdmitted ? nil : grown(core, before))
   }
 
   private func lost(_ core: ResidencyCore) -> String? {
@@ -37,12 +38,13 @@ struct TenantWatch {
     return nil
   }
 
-  /// What is reserved may come to exceed it for a while: then what is kept gives way.
+  /// What is reserved may come to exceed it for a while: then what is kept gives way. On the compute tier a copy that streams
+  /// through may have become the last there is, and is kept whatever the quota; `overQuota` finds what does not give way.
   private func grown(_ core: ResidencyCore, _ before: [TenantSnapshot]) -> String? {
     for tenant in core.tenantSnapshots() {
-      let old = before.first { $0.tenant == tenant.tenant }?.keptBytes ?? TierBytes()
+      let old = before.first { $0.tenant == tenant.tenant }
       for tier in [Tier.device, .host] where tenant.usedBytes(tier) > tenant.limits.quota[tier] {
-        guard tenant.keptBytes[tier] > old[tier] else { continue }
+        guard tier != core.computeTier, tenant.keptBytes[tier] > old?.keptBytes[tier] ?? 0 else { continue }
         return
           "tenant \(tenant.tenant.rawValue) keeps \(tenant.keptBytes[tier]) bytes of the \(tier.name) tier, more than "
           + "before, and has \(tenant.usedBytes(tier)) with a quota of \(tenant.limits.quota[tier])"
