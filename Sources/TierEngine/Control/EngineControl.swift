@@ -28,7 +28,8 @@ public final class EngineControl: ControlledStore {
       misses: statistics.misses, lost: statistics.lost, retired: statistics.retired, leases: core.leases,
       sessions: sessions,
       sequences: SequenceCounts(open: core.admitted, queued: core.queued),
-      spill: spill.map(spillStatus) ?? missingSpill,
+      // It may come to be had between the two looks: then a third finds it.
+      spill: spill.map(spillStatus) ?? missingSpill ?? engine.spill.map { spillStatus($0.statistics()) },
       latencies: spill.map(latencies) ?? [], pressure: engine.options.memorySources.map { _ in pressure() },
       pools: pools(core), device: device(core), tenants: core.tenants.map { tenant($0, names) },
       tenantTable: names.table)

@@ -226,7 +226,7 @@ public struct Simulation {
     }
     if let broken = core.brokenInvariant() ?? shell.fault
       ?? watch.broken(
-        core, before, isAdopting: isRecovering, hasAdmitted: hasAdmitted)
+        core, before, scenario.faults, isAdopting: isRecovering, hasAdmitted: hasAdmitted)
     {
       throw failure(broken)
     }

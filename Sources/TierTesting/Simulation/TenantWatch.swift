@@ -18,12 +18,13 @@ struct TenantWatch {
 
   /// A sentence where a block within its tenant's guarantee left, or a tenant grew beyond its quota.
   func broken(
-    _ core: ResidencyCore, _ before: [TenantSnapshot], isAdopting: Bool,
-    hasAdmitted: Bool
+    _ core: ResidencyCore, _ before: [TenantSnapshot], _ faults: Scenario.Faults, isAdopting: Bool, hasAdmitted: Bool
   ) -> String? {
+    // A copy on its way through whose record went meanwhile is the last there is: it is kept, whatever the quota.
+    let recordsGo = [faults.recordsLost, faults.evictions, faults.readFails, faults.readCorrupts].contains { $0 > 0 }
     // What an earlier life left is taken over first, and then gives way; as what was kept does for what is reserved after
     // it in the same event.
-    return lost(core) ?? (isAdopting || hasAdmitted ? nil : grown(core, before))
+    return lost(core) ?? (recordsGo || isAdopting || hasAdmitted ? nil : grown(core, before))
   }
 
   private func lost(_ core: ResidencyCore) -> String? {
