@@ -36,7 +36,7 @@ public enum Event: Sendable {
   case disconnected(SessionID)
   case moved(MoveID, MoveOutcome)
   case setBudget(Tier, bytes: Int)
-  /// What the machine has room for now of a tier of memory, below its budget; nil where there is room for all of it.
+  /// What the machine has room for at present of a tier of memory, below its budget; nil where there is room for all of it.
   case setAllowance(Tier, bytes: Int?)
   /// Who is promised how much, and may have how much. Before the first arena is found, and again when that changes.
   case setTenants(TenantPolicy)

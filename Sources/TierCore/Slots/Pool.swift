@@ -20,7 +20,7 @@ struct Pool {
   let orders: NodeOrders
   /// What the operator gave.
   private(set) var configuredBytes: Int
-  /// What the machine has room for now; nil where it does not say.
+  /// What the machine has room for at present; nil where it does not say.
   var allowanceBytes: Int?
   /// What is in force: what was given, less while memory is short.
   var budgetBytes: Int

@@ -64,7 +64,7 @@ struct HostileClient {
     }
   }
 
-  /// Nil where the daemon takes no more for now.
+  /// Nil where the daemon takes no more at present.
   private func connect(_ tally: inout HostileTally) throws -> Int32? {
     let connection = tierd_socket()
     guard connection >= 0 else { throw StressFault.io("cannot make a socket: \(errorText(errno))") }
